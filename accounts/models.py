@@ -1,0 +1,96 @@
+"""People: visitors with and without an account, and the staff who serve them."""
+
+from typing import Any, ClassVar, Self
+
+from django.contrib.auth.models import AbstractUser, UserManager
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+from uuid_utils.compat import uuid7
+
+
+class Accounts(UserManager["User"]):
+    """Creates users by e-mail address, their login."""
+
+    def _account(self, email: str, password: str | None, **fields: Any) -> "User":
+        if not email:
+            raise ValueError("An account needs an e-mail address.")
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_user(  # type: ignore[override]
+        self, email: str, password: str | None = None, **fields: Any
+    ) -> "User":
+        return self._account(email, password, **fields)
+
+    def create_superuser(  # type: ignore[override]
+        self, email: str, password: str | None = None, **fields: Any
+    ) -> "User":
+        fields = {"role": User.Role.ADMIN, "is_staff": True, "is_superuser": True} | fields
+        return self._account(email, password, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email__iexact=username)
+
+
+class User(AbstractUser):
+    """A person. `email` is the login; a guest has none until they sign up."""
+
+    class Role(models.TextChoices):
+        USER = "user", _("User")
+        EDITOR = "editor", _("Editor")
+        AGENT = "agent", _("Agent")
+        ANALYST = "analyst", _("Analyst")
+        ADMIN = "admin", _("Admin")
+
+    class Status(models.TextChoices):
+        GUEST = "guest", _("Guest")
+        ACTIVE = "active", _("Active")
+        SUSPENDED = "suspended", _("Suspended")
+        CLOSED = "closed", _("Closed")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    email = models.EmailField(_("e-mail address"), null=True, blank=True, unique=True)
+    username = models.CharField(_("user name"), max_length=150, blank=True)
+    role = models.CharField(max_length=16, choices=Role, default=Role.USER)
+    status = models.CharField(max_length=16, choices=Status, default=Status.ACTIVE)
+    avatar_url = models.URLField(blank=True)
+    language = models.CharField(max_length=8, default="en")
+    timezone = models.CharField(max_length=64, default="UTC")
+    gdpr_consent = models.BooleanField(default=False)
+    data_processing_consent = models.BooleanField(default=False)
+    marketing_consent = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects: ClassVar[Accounts] = Accounts()
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                name="user_guest_has_no_email",
+                condition=Q(status="guest", email__isnull=True) | (~Q(status="guest") & Q(email__isnull=False)),
+            ),
+            models.CheckConstraint(name="user_email_lowercase", condition=Q(email=Lower("email"))),
+            models.CheckConstraint(name="user_guest_is_plain_user", condition=~Q(status="guest") | Q(role="user")),
+        ]
+
+    def __str__(self) -> str:
+        return self.email or f"guest {str(self.pk)[-8:]}"
+
+    @property
+    def is_guest(self) -> bool:
+        return self.status == self.Status.GUEST
+
+    @classmethod
+    def new_guest(cls, *, language: str) -> Self:
+        """An unsaved guest: no e-mail address and no usable password."""
+        guest = cls(status=cls.Status.GUEST, language=language)
+        guest.set_unusable_password()
+        return guest

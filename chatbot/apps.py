@@ -1,0 +1,20 @@
+from django.apps import AppConfig
+
+
+class ChatbotConfig(AppConfig):
+    """The assistant: it reacts to what the other apps announce."""
+
+    name = "chatbot"
+
+    def ready(self) -> None:
+        from conversations import signals
+        from faqs.signals import faq_changed
+
+        from . import events
+
+        signals.log_changed.connect(events.on_log_changed, dispatch_uid="broadcast-log")
+        signals.conversation_changed.connect(events.on_conversation_changed, dispatch_uid="broadcast-conversation")
+        signals.reply_queued.connect(events.on_reply_queued, dispatch_uid="dispatch-reply")
+        signals.message_posted.connect(events.on_message_posted, dispatch_uid="dispatch-moderation")
+        signals.stop_requested.connect(events.on_stop_requested, dispatch_uid="forward-stop")
+        faq_changed.connect(events.on_faq_changed, dispatch_uid="dispatch-embedding")

@@ -1,0 +1,30 @@
+"""The Celery application: queue `replies` for answers, `default` for everything else."""
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging
+from kombu import Queue
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatbot.settings")
+
+app = Celery("parley")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+# Unnamed exchange: a message goes straight to the queue of its routing key, with no binding in Redis that a flush could lose.
+app.conf.task_queues = [Queue(name, exchange="", routing_key=name) for name in ("default", "replies")]
+app.conf.task_default_queue = app.conf.task_default_routing_key = "default"
+app.conf.task_default_exchange = ""
+# The sweep shares the quick queue: a long embedding job must not delay a recovery.
+app.conf.task_routes = {f"chatbot.tasks.{name}": {"queue": "replies"} for name in ("run_reply", "sweep_replies")}
+app.autodiscover_tasks(["chatbot"])
+
+
+@setup_logging.connect
+def use_django_logging(**kwargs: Any) -> None:
+    """Keep Celery from configuring the loggers: settings.LOGGING is the only place that does."""
+    from logging.config import dictConfig
+
+    from django.conf import settings
+
+    dictConfig(settings.LOGGING)

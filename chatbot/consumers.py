@@ -1,0 +1,289 @@
+"""The chat socket: one per browser tab or device, all conversations of its user (docs/protocol.md)."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar, TypeVar
+
+
+import structlog
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError
+
+from accounts.services import visitor_of
+from conversations import replies, selectors, services
+from conversations.models import Conversation, Message
+
+from . import live, protocol
+from .events import group_of
+from .metrics import SOCKETS, SOCKETS_CLOSED
+from .outbox import Outbox
+from .protocol import FrameError, Incoming
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+CLOSE_NO_SESSION = 4401
+CLOSE_FORBIDDEN = 4403
+CLOSE_TOO_SLOW = 4408
+CLOSE_RATE_LIMIT = 4429
+# Frames beyond the limit that are answered with an error before the socket is closed.
+REFUSALS = 400
+
+
+async def query(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """A domain call in any database thread: sockets need no common one."""
+    return await database_sync_to_async(function, thread_sensitive=False)(*args, **kwargs)
+
+
+class RateLimit:
+    """A token bucket of frames."""
+
+    def __init__(self, rate: float, burst: int) -> None:
+        self.rate, self.burst = rate, burst
+        self.tokens, self.at = float(burst), time.monotonic()
+
+    def wait(self) -> float:
+        """Take one token: 0, or the seconds until there is one."""
+        now = time.monotonic()
+        self.tokens = min(self.burst, self.tokens + (now - self.at) * self.rate)
+        self.at = now
+        if self.tokens >= 1:
+            self.tokens -= 1
+            return 0.0
+        return (1 - self.tokens) / self.rate
+
+
+_hubs: dict[asyncio.AbstractEventLoop, live.Hub] = {}
+
+
+def hub() -> live.Hub:
+    """The live hub of the running loop (a web process has one loop)."""
+    running = asyncio.get_running_loop()
+    if running not in _hubs:
+        for closed in [loop for loop in _hubs if loop.is_closed()]:
+            del _hubs[closed]
+        _hubs[running] = live.Hub()
+    return _hubs[running]
+
+
+class ChatConsumer(AsyncWebsocketConsumer):
+    """Decodes a frame, makes one domain call, encodes the result."""
+
+    handlers: ClassVar[dict[str, str]] = {
+        name: f"on_{name}"
+        for name in ("message", "sync", "stop", "regenerate", "typing", "read", "feedback", "ping", "pong")
+    }
+
+    async def connect(self) -> None:
+        self.outbox = Outbox(self._send_frame, self._too_slow)
+        self.watched: set[str] = set()
+        self.counted = False
+        await self.accept()
+        user = await query(visitor_of, self.scope.get("user"), self.scope.get("session"))
+        wanted = self.scope["url_route"]["kwargs"]["user_id"]
+        if user is None:
+            await self.shut(CLOSE_NO_SESSION)
+            return
+        if user.pk != wanted:
+            await self.shut(CLOSE_FORBIDDEN)
+            return
+        self.user = user
+        self.limit = RateLimit(settings.SOCKET_FRAMES_PER_SECOND, settings.SOCKET_FRAMES_BURST)
+        self.refused = 0
+        self.group = group_of(user.pk)
+        self.counted = True
+        SOCKETS.inc()
+        hub().attach(self.outbox.put)
+        await self._join()
+        self.outbox.put(protocol.ready_frame(user.pk))
+
+    async def _join(self) -> None:
+        await self.channel_layer.group_add(self.group, self.channel_name)
+        for reply in await query(selectors.active_replies, self.user):
+            await self.watch(str(reply.conversation_id))
+
+    async def disconnect(self, code: int) -> None:
+        self.outbox.close()
+        if not self.counted:
+            return
+        SOCKETS.dec()
+        hub().detach(self.outbox.put, self.watched)
+        await self.channel_layer.group_discard(self.group, self.channel_name)
+
+    async def shut(self, code: int) -> None:
+        SOCKETS_CLOSED.labels(str(code)).inc()
+        await self.close(code)
+
+    async def _send_frame(self, text: str) -> None:
+        await self.send(text_data=text)
+
+    async def _too_slow(self) -> None:
+        await self.shut(CLOSE_TOO_SLOW)
+
+    # -- frames from the client ------------------------------------------------------------------------------
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if not self.counted:
+            return
+        where: protocol.Frame = {}
+        try:
+            if text_data is None:
+                raise FrameError("bad_json", "Frames are JSON text, not binary.")
+            frame = Incoming.decode(text_data)
+            where = frame.where()
+            if (seconds := self.limit.wait()) > 0:
+                await self._refuse(seconds, where)
+                return
+            await self._handle(frame)
+        except FrameError as error:
+            self.outbox.put(error.frame)
+        except (Conversation.DoesNotExist, Message.DoesNotExist):
+            self._error("not_found", "There is no such conversation or message of yours.", where)
+        except (DatabaseError, InterfaceError, TimeoutError) as error:
+            log.warning("frame_not_stored", error=type(error).__name__)
+            self._error("unavailable", "This could not be stored just now. Send it again.", where)
+
+    async def _handle(self, frame: Incoming) -> None:
+        name = self.handlers.get(frame.type)
+        if name is None:
+            raise FrameError("unknown_type", f"`type` must be one of {', '.join(self.handlers)}.")
+        handler: Callable[[Incoming], Awaitable[None]] = getattr(self, name)
+        await handler(frame)
+
+    async def _refuse(self, seconds: float, where: protocol.Frame) -> None:
+        self.refused += 1
+        if self.refused > REFUSALS:
+            await self.shut(CLOSE_RATE_LIMIT)
+            return
+        self._error("rate_limited", "Too many frames; send this one again later.", where | {"retry_after": round(seconds, 3)})
+
+    def _error(self, code: str, message: str, where: protocol.Frame) -> None:
+        self.outbox.put({"type": "error", "code": code, "message": message} | where)
+
+    async def on_message(self, frame: Incoming) -> None:
+        client_id, conversation_id = frame.uuid("client_id"), frame.optional_uuid("conversation_id")
+        content = frame.text("content", shortest=1, longest=protocol.MESSAGE_CHARACTERS)
+        # Watched before it is stored, so that the reply's first delta finds this socket.
+        if conversation_id is None:
+            await self.watch(str(services.conversation_id_for(self.user, client_id)))
+        elif str(conversation_id) not in self.watched:
+            await query(selectors.get_conversation, self.user, conversation_id)
+            await self.watch(str(conversation_id))
+        posted = await query(
+            services.post_message,
+            user=self.user,
+            content=content,
+            client_id=client_id,
+            conversation_id=conversation_id,
+            language=frame.language(),
+        )
+        message = posted.message
+        self.outbox.put(
+            {
+                "type": "ack",
+                "client_id": str(client_id),
+                "conversation_id": str(message.conversation_id),
+                "message_id": str(message.pk),
+                "seq": message.seq,
+                "duplicate": posted.duplicate,
+            }
+        )
+
+    async def on_sync(self, frame: Incoming) -> None:
+        conversation_id = frame.optional_uuid("conversation_id")
+        if conversation_id is None:
+            rows = await query(selectors.conversations_of, self.user, limit=protocol.CONVERSATIONS_LIMIT)
+            for row in rows:
+                self.outbox.put(protocol.conversation_frame(row))
+            self.outbox.put({"type": "synced", "conversation_id": None, "last_seq": 0, "more": False})
+            return
+        conversation = await query(selectors.get_conversation, self.user, conversation_id)
+        await self._sync(conversation, frame.number("after", default=0))
+
+    async def _sync(self, conversation: Conversation, after: int) -> None:
+        key = str(conversation.pk)
+        await self.watch(key)
+        messages = await query(selectors.changes_after, conversation, after, limit=protocol.SYNC_LIMIT)
+        for message in messages:
+            self.outbox.put(protocol.message_frame(message))
+        reply = await query(selectors.streaming_reply, conversation)
+        if reply is not None:
+            text = await live.read_snapshot(hub().client, str(reply.pk), reply.attempt)
+            if text is not None:
+                self.outbox.put(
+                    {
+                        "type": "snapshot",
+                        "conversation_id": key,
+                        "message_id": str(reply.pk),
+                        "attempt": reply.attempt,
+                        "content": text,
+                    }
+                )
+        last = messages[-1].seq if messages else max(after, conversation.last_seq)
+        more = len(messages) == protocol.SYNC_LIMIT
+        self.outbox.put({"type": "synced", "conversation_id": key, "last_seq": last, "more": more})
+
+    async def on_stop(self, frame: Incoming) -> None:
+        stopped = await query(replies.request_stop, user=self.user, conversation_id=frame.uuid("conversation_id"))
+        if not stopped:
+            raise FrameError("nothing_to_stop", "No answer is being written in this conversation.", **frame.where())
+
+    async def on_regenerate(self, frame: Incoming) -> None:
+        try:
+            await query(replies.regenerate, user=self.user, message_id=frame.uuid("message_id"))
+        except replies.CannotRegenerate:
+            message = "Only the last answer can be asked for again, once it has ended."
+            raise FrameError("cannot_regenerate", message, **frame.where()) from None
+
+    async def on_typing(self, frame: Incoming) -> None:
+        conversation = await query(selectors.get_conversation, self.user, frame.uuid("conversation_id"))
+        typing = {
+            "type": "typing",
+            "conversation_id": str(conversation.pk),
+            "role": "user",
+            "ttl": protocol.TYPING_TTL_SECONDS,
+        }
+        event = {"type": "frames", "frames": [typing], "sender": self.channel_name}
+        await self.channel_layer.group_send(self.group, event)
+
+    async def on_read(self, frame: Incoming) -> None:
+        await query(
+            services.mark_read, user=self.user, conversation_id=frame.uuid("conversation_id"), seq=frame.number("seq")
+        )
+
+    async def on_feedback(self, frame: Incoming) -> None:
+        value = frame.choice("value", lambda v: v in ("up", "down", None), '`value` must be "up", "down" or null.')
+        await query(
+            services.give_feedback,
+            user=self.user,
+            message_id=frame.uuid("message_id"),
+            value=value,
+            reason=frame.text("reason", longest=protocol.REASON_CHARACTERS),
+        )
+
+    async def on_ping(self, frame: Incoming) -> None:
+        self.outbox.put({"type": "pong", "id": frame.fields.get("id")})
+
+    async def on_pong(self, frame: Incoming) -> None:
+        self.outbox.answered(frame.number("id"))
+
+    # -- frames from elsewhere -------------------------------------------------------------------------------
+
+    async def frames(self, event: dict[str, Any]) -> None:
+        """The channel layer's event: frames for every socket of this user."""
+        if event["sender"] == self.channel_name:
+            return
+        for frame in event["frames"]:
+            if frame["type"] == "message" and frame["status"] in Message.ACTIVE:
+                await self.watch(frame["conversation_id"])
+            self.outbox.put(frame)
+
+    async def watch(self, conversation_id: str) -> None:
+        if conversation_id not in self.watched:
+            self.watched.add(conversation_id)
+            await hub().watch(conversation_id, self.outbox.put)
+
+

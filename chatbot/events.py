@@ -1,0 +1,82 @@
+"""From the log's signals to the people who watch: frames over the channel layer, tasks over the broker.
+
+Everything here is a hint that something is to be seen in the database. Losing one is repaired by the clients' sync and the sweeper.
+"""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import structlog
+from asgiref.sync import async_to_sync
+from celery import Task
+from channels.layers import get_channel_layer
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from conversations.models import Conversation, Message
+
+from . import live, protocol
+from .metrics import DISPATCH_FAILURES, LIVE_FAILURES
+
+log = structlog.get_logger(__name__)
+SEND_SECONDS = 2
+
+
+def group_of(user_id: UUID) -> str:
+    return f"user.{user_id.hex}"
+
+
+async def _send(group: str, frames: list[protocol.Frame], sender: str) -> None:
+    layer = get_channel_layer()
+    assert layer is not None
+    try:
+        async with asyncio.timeout(SEND_SECONDS):
+            await layer.group_send(group, {"type": "frames", "frames": frames, "sender": sender})
+    except (RedisError, OSError) as error:
+        LIVE_FAILURES.labels("broadcast").inc()
+        log.warning("broadcast_failed", error=type(error).__name__)
+
+
+def broadcast(user_id: UUID, frames: list[protocol.Frame], *, sender: str = "") -> None:
+    """Send frames to all sockets of a user, but for the socket `sender`. Never raises for a Redis that is away."""
+    async_to_sync(_send)(group_of(user_id), frames, sender)
+
+
+def dispatch(task: "Task[Any, Any]", *args: Any) -> None:
+    """Queue a task now if the broker can be reached; a sweep does it otherwise."""
+    try:
+        task.apply_async(args=args)
+    except (OperationalError, RedisError, OSError) as error:
+        DISPATCH_FAILURES.labels(task.name).inc()
+        log.warning("dispatch_failed", task=task.name, error=type(error).__name__)
+
+
+def on_log_changed(sender: type, *, user_id: UUID, messages: list[Message], **kwargs: Any) -> None:
+    broadcast(user_id, [protocol.message_frame(message) for message in messages])
+
+
+def on_conversation_changed(sender: type, *, conversation: Conversation, deleted: bool, **kwargs: Any) -> None:
+    broadcast(conversation.user_id, [protocol.conversation_frame(conversation, deleted=deleted)])
+
+
+def on_message_posted(sender: type, *, message: Message, **kwargs: Any) -> None:
+    from .tasks import moderate_message
+
+    dispatch(moderate_message, str(message.pk))
+
+
+def on_reply_queued(sender: type, *, reply_id: UUID, **kwargs: Any) -> None:
+    from .tasks import run_reply
+
+    dispatch(run_reply, str(reply_id))
+
+
+def on_stop_requested(sender: type, *, reply_id: UUID, **kwargs: Any) -> None:
+    async_to_sync(live.request_stop)(str(reply_id))
+
+
+def on_faq_changed(sender: type, *, faq_id: int, **kwargs: Any) -> None:
+    from .tasks import embed_faq
+
+    dispatch(embed_faq, faq_id)

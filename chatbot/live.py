@@ -1,0 +1,256 @@
+"""Running replies' text on its way to the sockets: plain Redis pub/sub, beside the log and never instead of it.
+
+A worker gathers the deltas of all its replies and publishes once per tick and shard (`Publisher`); a web process holds one
+subscriber connection and hands each delta to the sockets that watch its conversation (`Hub`). The text so far is kept in Redis under the
+reply's attempt, for snapshots. Everything here may be lost at any time: clients notice by offset and sync.
+"""
+
+import asyncio
+import contextlib
+import zlib
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import redis.asyncio
+import structlog
+from django.conf import settings
+from redis.exceptions import RedisError
+
+from . import protocol
+from .metrics import LIVE_FAILURES
+
+log = structlog.get_logger(__name__)
+
+SHARDS = 16
+TICK_SECONDS = 0.02
+SNAPSHOT_TTL_SECONDS = 600
+CONTROL = "live:control"
+Sink = Callable[[protocol.Frame], None]
+
+
+def connect(**options: Any) -> "redis.asyncio.Redis":
+    """A client for the running event loop. Commands give up after 2 s so that a paused Redis cannot hold a reply."""
+    options = {"socket_timeout": 2, "socket_connect_timeout": 2} | options
+    return redis.asyncio.Redis.from_url(settings.REDIS_URL, **options)
+
+
+def channel_of(conversation_id: str) -> str:
+    return f"live:{zlib.crc32(conversation_id.encode()) % SHARDS}"
+
+
+def snapshot_key(message_id: str, attempt: int) -> str:
+    return f"live:text:{message_id}:{attempt}"
+
+
+async def read_snapshot(client: "redis.asyncio.Redis", message_id: str, attempt: int) -> str | None:
+    """The text so far of a running reply, None when Redis does not hold it (just now)."""
+    try:
+        text = await client.get(snapshot_key(message_id, attempt))
+    except RedisError:
+        LIVE_FAILURES.labels("snapshot").inc()
+        return None
+    return None if text is None else text.decode(errors="ignore")
+
+
+@dataclass
+class Stream:
+    """One attempt of a reply while it is written by this process."""
+
+    conversation_id: str
+    message_id: str
+    attempt: int
+    text: str = ""
+    sent_units: int = 0
+    sent_bytes: int = 0
+    pending: list[str] = field(default_factory=list)
+
+    def take(self) -> tuple[list[Any], bytes]:
+        """What is pending as a delta row, and as bytes for the snapshot."""
+        piece = "".join(self.pending)
+        self.pending.clear()
+        row = [self.conversation_id, self.message_id, self.attempt, self.sent_units, piece]
+        self.sent_units += protocol.utf16_length(piece)
+        return row, piece.encode()
+
+
+class Publisher:
+    """Batches the deltas of every reply of this process; one per event loop."""
+
+    def __init__(self, client: "redis.asyncio.Redis") -> None:
+        self.client = client
+        self._dirty: dict[str, Stream] = {}
+        self._ticker: asyncio.Task[None] | None = None
+        # One batch at a time: two connections of the pool could overtake each other.
+        self._lock = asyncio.Lock()
+
+    async def add(self, stream: Stream, piece: str) -> None:
+        """Append to a reply's text. The first piece leaves at once, later ones with the next tick."""
+        first = not stream.text
+        stream.text += piece
+        stream.pending.append(piece)
+        if first:
+            await self._publish([stream])
+            return
+        self._dirty[stream.message_id] = stream
+        if self._ticker is None or self._ticker.done():
+            self._ticker = asyncio.create_task(self._tick())
+
+    async def drain(self, stream: Stream) -> None:
+        """Send what is pending of one reply now."""
+        self._dirty.pop(stream.message_id, None)
+        await self._publish([stream])
+
+    async def _tick(self) -> None:
+        while self._dirty:
+            await asyncio.sleep(TICK_SECONDS)
+            streams, self._dirty = list(self._dirty.values()), {}
+            await self._publish(streams)
+
+    async def _publish(self, streams: list[Stream]) -> None:
+        async with self._lock:
+            await self._publish_batch([stream for stream in streams if stream.pending])
+
+    async def _publish_batch(self, streams: list[Stream]) -> None:
+        if not streams:
+            return
+        shards: dict[str, list[Any]] = defaultdict(list)
+        pipe = self.client.pipeline(transaction=False)
+        for stream in streams:
+            row, data = stream.take()
+            shards[channel_of(stream.conversation_id)].append(row)
+            key = snapshot_key(stream.message_id, stream.attempt)
+            pipe.append(key, data)
+            stream.sent_bytes += len(data)
+            if stream.sent_bytes == len(data):
+                pipe.expire(key, SNAPSHOT_TTL_SECONDS)
+        appended = len(pipe.command_stack)
+        for channel, rows in shards.items():
+            pipe.publish(channel, orjson.dumps(rows))
+        try:
+            results = await pipe.execute()
+        except RedisError as error:
+            LIVE_FAILURES.labels("publish").inc()
+            log.warning("live_publish_failed", error=type(error).__name__)
+            results = []
+        # EXPIRE answers a boolean, APPEND the new length.
+        await self._repair(streams, [result for result in results[:appended] if not isinstance(result, bool)])
+
+    async def _repair(self, streams: list[Stream], lengths: list[Any]) -> None:
+        """Write a snapshot whole where Redis holds another length than we sent: it was flushed, restarted or out of reach."""
+        for index, stream in enumerate(streams):
+            if index < len(lengths) and lengths[index] == stream.sent_bytes:
+                continue
+            text = stream.text.encode()[: stream.sent_bytes]
+            with contextlib.suppress(RedisError):
+                await self.client.set(snapshot_key(stream.message_id, stream.attempt), text, ex=SNAPSHOT_TTL_SECONDS)
+
+
+class Hub:
+    """This web process's sockets by the conversation they watch; one Redis subscriber for all of them."""
+
+    def __init__(self) -> None:
+        self.client = connect()
+        self._subscriber = connect(socket_timeout=None, health_check_interval=10)
+        self._pubsub = self._subscriber.pubsub(ignore_subscribe_messages=True)
+        self._sinks: dict[str, set[Sink]] = defaultdict(set)
+        self._resync: set[Sink] = set()
+        # redis-py's PubSub is not safe for concurrent (un)subscribing.
+        self._lock = asyncio.Lock()
+        self._reader: asyncio.Task[None] | None = None
+
+    def attach(self, sink: Sink) -> None:
+        """Register a socket to be told when live traffic may have been missed."""
+        self._resync.add(sink)
+
+    async def watch(self, conversation_id: str, sink: Sink) -> None:
+        """Deliver the conversation's deltas to `sink` from when this returns."""
+        self._sinks[conversation_id].add(sink)
+        channel = channel_of(conversation_id)
+        async with self._lock:
+            if channel.encode() not in self._pubsub.channels:
+                try:
+                    await self._pubsub.subscribe(channel)
+                except (RedisError, OSError):
+                    LIVE_FAILURES.labels("subscribe").inc()
+            if self._reader is None or self._reader.done():
+                self._reader = asyncio.create_task(self._read())
+
+    def detach(self, sink: Sink, watched: set[str]) -> None:
+        self._resync.discard(sink)
+        for conversation_id in watched:
+            self.unwatch(conversation_id, sink)
+
+    def unwatch(self, conversation_id: str, sink: Sink) -> None:
+        sinks = self._sinks.get(conversation_id)
+        if sinks is not None:
+            sinks.discard(sink)
+            if not sinks:
+                del self._sinks[conversation_id]
+
+    async def _read(self) -> None:
+        while True:
+            try:
+                if not self._pubsub.subscribed:
+                    return
+                message = await self._pubsub.get_message(timeout=30)
+                if message is not None:
+                    self._deliver(message["data"])
+            except (RedisError, OSError) as error:
+                log.warning("live_subscription_lost", error=type(error).__name__)
+                await self._resubscribe()
+
+    async def _resubscribe(self) -> None:
+        """Reconnect until it works, then let every socket's client sync: deltas and events were lost meanwhile."""
+        delay = 0.1
+        while True:
+            try:
+                async with self._lock:
+                    channels = [name.decode() for name in self._pubsub.channels] or [channel_of("")]
+                    await self._pubsub.aclose()  # type: ignore[no-untyped-call]
+                    self._pubsub = self._subscriber.pubsub(ignore_subscribe_messages=True)
+                    await self._pubsub.subscribe(*channels)
+                break
+            except (RedisError, OSError):
+                LIVE_FAILURES.labels("subscribe").inc()
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 2.0)
+        for sink in list(self._resync):
+            sink({"type": "resync"})
+
+    def _deliver(self, data: bytes) -> None:
+        for row in orjson.loads(data):
+            sinks = self._sinks.get(row[0])
+            if sinks:
+                frame = protocol.delta_frame(*row)
+                for sink in list(sinks):
+                    sink(frame)
+
+
+async def request_stop(message_id: str) -> None:
+    """Tell the workers that a reply should end; best effort, the lease's heartbeat finds it too."""
+    client = connect()
+    try:
+        await client.publish(CONTROL, message_id)
+    except RedisError:
+        LIVE_FAILURES.labels("control").inc()
+    finally:
+        await client.aclose()
+
+
+async def listen_for_stops(on_stop: Callable[[str], None]) -> None:
+    """Run for a worker's lifetime: call `on_stop` with each reply that somebody wants to end."""
+    while True:
+        client = connect(socket_timeout=None, health_check_interval=10)
+        try:
+            async with client.pubsub(ignore_subscribe_messages=True) as pubsub:
+                await pubsub.subscribe(CONTROL)
+                async for message in pubsub.listen():
+                    on_stop(message["data"].decode())
+        except (RedisError, OSError):
+            LIVE_FAILURES.labels("control").inc()
+            await asyncio.sleep(0.5)
+        finally:
+            await client.aclose()

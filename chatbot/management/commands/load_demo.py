@@ -1,0 +1,53 @@
+"""`manage.py load_demo`: the content of a believable shop and three people to log in as; does nothing where FAQs exist."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.roles import sync_role
+from faqs import services
+from faqs.models import FAQ, Category, Phrasing
+
+DEMO_FILE = Path(__file__).resolve().parents[2] / "demo" / "faqs.json"
+# (role, e-mail address, password): for trying Parley out, never for a public installation.
+DEMO_LOGINS = [
+    ("user", "user@example.com", "demo-user-2026"),
+    ("editor", "editor@example.com", "demo-editor-2026"),
+    ("admin", "admin@example.com", "demo-admin-2026"),
+]
+
+
+class Command(BaseCommand):
+    help = "Load demo FAQs and logins, once."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if FAQ.objects.exists():
+            self.stdout.write("There is content already; nothing was loaded.")
+            return
+        with transaction.atomic():
+            count = load_faqs(json.loads(DEMO_FILE.read_text(encoding="utf-8")))
+            load_logins()
+        self.stdout.write(f"Loaded {count} demo FAQs and {len(DEMO_LOGINS)} logins.")
+
+
+def load_faqs(content: dict[str, Any]) -> int:
+    categories = {row["slug"]: Category.objects.create(**row) for row in content["categories"]}
+    now = timezone.now()
+    for row in content["faqs"]:
+        phrasings = row.pop("phrasings")
+        values = row | {"category": categories[row["category"]], "status": FAQ.Status.PUBLISHED, "published_at": now}
+        faq = FAQ.objects.create(**values)
+        Phrasing.objects.bulk_create(Phrasing(faq=faq, text=text) for text in phrasings)
+        services.announce(faq.pk)
+    return len(content["faqs"])
+
+
+def load_logins() -> None:
+    for role, email, password in DEMO_LOGINS:
+        if not User.objects.filter(email=email).exists():
+            sync_role(User.objects.create_user(email, password, role=role))

@@ -1,0 +1,299 @@
+"""Any server with OpenAI's HTTP interface: streamed replies, short completions, embeddings and moderation.
+
+Replies are read from the raw response: the SDK's parsed chunks cost about eight times the CPU.
+"""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from operator import itemgetter
+from typing import Any, Protocol, TypeVar
+
+import httpx2
+import orjson
+from openai import APIStatusError, AsyncOpenAI, DefaultAioHttpClient, OpenAIError
+
+from .base import (
+    ChatMessage,
+    ProviderEmpty,
+    ProviderError,
+    ProviderInterrupted,
+    ProviderRejected,
+    ProviderUnavailable,
+    TextStream,
+    Usage,
+    Verdict,
+)
+from .openai_stream import BROKEN, MISSHAPEN, Attempt, Malformed, cause_of
+
+PROVIDER = "openai"
+REJECTED = {400, 401, 403, 404, 422}
+CONNECT_SECONDS = 5.0
+PING_SECONDS = 2.0
+EMBED_BATCH = 256
+T = TypeVar("T")
+
+
+class _Raw(Protocol):
+    """The part of the SDK's raw responses that is used here."""
+
+    @property
+    def content(self) -> bytes: ...
+
+    @property
+    def http_response(self) -> httpx2.Response: ...
+
+
+def _refusal(error: APIStatusError) -> ProviderError:
+    """The status and the error's own code; never its text, which may quote the key or the prompt."""
+    known = re.fullmatch(r"[a-z_]{1,60}", error.code or "")
+    code = known.group() if known else "no code"
+    kind = ProviderRejected if error.status_code in REJECTED else ProviderUnavailable
+    return kind(f"HTTP {error.status_code} ({code})")
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """Raise errors of ours, without the SDK's and HTTP library's own: those may quote the key."""
+    try:
+        yield
+    except APIStatusError as error:
+        raise _refusal(error) from None
+    except TimeoutError:
+        raise ProviderUnavailable("no answer in time") from None
+    except Malformed as error:
+        raise ProviderUnavailable(str(error)) from None
+    except (OpenAIError, *BROKEN) as error:
+        raise ProviderUnavailable(cause_of(error)) from None
+
+
+class OpenAIStream(TextStream):
+    """A reply as it is written. One that breaks before its first text is asked for once more; never later."""
+
+    def __init__(
+        self,
+        ask: Callable[[], Awaitable[_Raw]],
+        *,
+        model: str,
+        first_token_seconds: float,
+        stall_seconds: float,
+    ) -> None:
+        self._ask = ask
+        self._asked_model = model
+        self._first_token_seconds = first_token_seconds
+        self._stall_seconds = stall_seconds
+        self._attempt: Attempt | None = None
+        self._closed = False
+
+    @property
+    def usage(self) -> Usage:
+        return self._attempt.events.usage if self._attempt else Usage()
+
+    @property
+    def model(self) -> str:
+        return self._attempt.events.model if self._attempt else self._asked_model
+
+    async def __anext__(self) -> str:
+        if self._closed:
+            raise StopAsyncIteration
+        try:
+            text = await (self._later(self._attempt) if self._attempt else self._first())
+        except BaseException:
+            await self.aclose()
+            raise
+        if not text:
+            await self.aclose()
+            raise StopAsyncIteration
+        return text
+
+    async def aclose(self) -> None:
+        self._closed = True
+        if self._attempt:
+            await self._attempt.aclose()
+
+    async def _first(self) -> str:
+        """The first text, whatever comes before it and however often it is asked for, within its time."""
+        with _translated():
+            async with asyncio.timeout(self._first_token_seconds):
+                text = await self._opening()
+        if not text:
+            raise ProviderEmpty("a reply without text")
+        return text
+
+    async def _opening(self) -> str:
+        attempt = await self._connect()
+        try:
+            return await attempt.text()
+        except BROKEN:
+            await attempt.aclose()
+        return await (await self._connect()).text()
+
+    async def _connect(self) -> Attempt:
+        self._attempt = Attempt((await self._ask()).http_response, self._asked_model)
+        return self._attempt
+
+    async def _later(self, attempt: Attempt) -> str:
+        try:
+            async with asyncio.timeout(self._stall_seconds):
+                return await attempt.text()
+        except BROKEN as error:
+            if attempt.events.finished:  # only the token counts are missing
+                return ""
+            raise ProviderInterrupted(f"the reply broke off ({cause_of(error)})") from None
+
+
+class OpenAIProvider:
+    """Chat, embeddings and moderation over one connection pool; use an instance from one event loop only.
+
+    A failed start is tried three times. Except for a stream's two time limits, deadlines are the caller's;
+    `first_token_seconds` is also the longest wait for the answer to any other request. Raises ProviderError.
+    """
+
+    name = PROVIDER
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        base_url: str | None,
+        chat_model: str,
+        embedding_model: str,
+        embedding_width: int,
+        moderation_model: str,
+        max_tokens: int,
+        first_token_seconds: float,
+        stall_seconds: float,
+    ) -> None:
+        self.embedding_model = embedding_model
+        self.embedding_width = embedding_width
+        self._chat_model = chat_model
+        self._moderation_model = moderation_model
+        self._max_tokens = max_tokens
+        self._first_token_seconds = first_token_seconds
+        self._stall_seconds = stall_seconds
+        # The default of 5 s would mean a new TLS handshake for almost every turn of a quiet site.
+        limits = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=60)
+        self._client = AsyncOpenAI(
+            api_key=api_key,
+            base_url=base_url,
+            max_retries=2,
+            timeout=httpx2.Timeout(first_token_seconds, connect=CONNECT_SECONDS),
+            http_client=DefaultAioHttpClient(limits=limits),
+        )
+
+    def stream(self, messages: Sequence[ChatMessage]) -> OpenAIStream:
+        """Ask for a reply; the request is sent when the first piece is awaited."""
+        return OpenAIStream(
+            partial(
+                self._client.chat.completions.with_raw_response.create,
+                model=self._chat_model,
+                messages=_prompt(messages),
+                stream=True,
+                stream_options={"include_usage": True},
+                # The stream has limits of its own, for text instead of bytes.
+                timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS),
+                **self._limit(self._max_tokens),
+            ),
+            model=self._chat_model,
+            first_token_seconds=self._first_token_seconds,
+            stall_seconds=self._stall_seconds,
+        )
+
+    async def complete(self, messages: Sequence[ChatMessage], max_tokens: int) -> str:
+        """A whole short text. Raises ProviderEmpty when there is none."""
+        text = await _answer(
+            self._client.chat.completions.with_raw_response.create(
+                model=self._chat_model, messages=_prompt(messages), **self._limit(max_tokens)
+            ),
+            lambda body: str(body["choices"][0]["message"].get("content") or ""),
+        )
+        if not text.strip():
+            raise ProviderEmpty("a completion without text")
+        return text
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """One vector of `embedding_width` numbers a text, in the order of the texts."""
+        batches = [texts[start : start + EMBED_BATCH] for start in range(0, len(texts), EMBED_BATCH)]
+        return [vector for batch in batches for vector in await self._embed_batch(batch)]
+
+    async def _embed_batch(self, texts: Sequence[str]) -> list[list[float]]:
+        vectors = await _answer(
+            self._client.embeddings.with_raw_response.create(
+                model=self.embedding_model,
+                input=list(texts),
+                dimensions=self.embedding_width,
+                encoding_format="float",
+            ),
+            lambda body: [
+                list(map(float, row["embedding"])) for row in sorted(body["data"], key=itemgetter("index"))
+            ],
+        )
+        widths = {len(vector) for vector in vectors}
+        if len(vectors) != len(texts) or widths != {self.embedding_width}:
+            raise ProviderRejected(
+                f"{len(vectors)} vectors of {sorted(widths)} numbers for {len(texts)} texts"
+            )
+        return vectors
+
+    async def moderate(self, text: str) -> Verdict:
+        return await _answer(
+            self._client.moderations.with_raw_response.create(model=self._moderation_model, input=text),
+            _verdict,
+        )
+
+    async def ping(self) -> None:
+        """Raises ProviderError unless the server answers this key within two seconds."""
+        with _translated():
+            async with asyncio.timeout(PING_SECONDS):
+                await self._client.with_options(max_retries=0).models.with_raw_response.list()
+
+    async def aclose(self) -> None:
+        await self._client.close()
+
+    def _limit(self, tokens: int) -> dict[str, Any]:
+        """OpenAI's newer models refuse the name that every other server knows."""
+        newer = self._client.base_url.host == "api.openai.com"
+        return {"max_completion_tokens" if newer else "max_tokens": tokens}
+
+
+@dataclass(frozen=True)
+class OpenAIEmbedder:
+    """The provider's embedding model behind the common interface."""
+
+    client: OpenAIProvider
+    provider: str = PROVIDER
+    languages: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.client.embedding_model
+
+    @property
+    def width(self) -> int:
+        return self.client.embedding_width
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        return await self.client.embed(texts)
+
+
+def _prompt(messages: Sequence[ChatMessage]) -> Any:
+    return [{"role": message.role, "content": message.content} for message in messages]
+
+
+async def _answer(request: Awaitable[_Raw], read: Callable[[Any], T]) -> T:
+    """Await a whole response and take from its JSON what is wanted."""
+    with _translated():
+        content = (await request).content
+        try:
+            return read(orjson.loads(content))
+        except MISSHAPEN:
+            raise Malformed("the answer is not what the interface says") from None
+
+
+def _verdict(body: Any) -> Verdict:
+    result = body["results"][0]
+    found = tuple(sorted(category for category, hit in result["categories"].items() if hit))
+    return Verdict(flagged=bool(result["flagged"]), categories=found, provider=PROVIDER)

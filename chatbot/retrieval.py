@@ -1,0 +1,93 @@
+"""From a question to passages and a decision: answer, ask back, or say that the knowledge base does not know."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import structlog
+
+from faqs import selectors
+from faqs.models import EmbeddingModel
+from faqs.selectors import Passage
+
+from . import runtime, understanding
+from .providers import registry
+
+log = structlog.get_logger(__name__)
+TOP_K = 5
+
+
+class Decision(StrEnum):
+    ANSWER = "answer"
+    CLARIFY = "clarify"
+    DECLINE = "decline"
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Cosine scores of one embedding model: `sure` answers alone, `likely` with a lead of `margin` over the second FAQ."""
+
+    sure: float
+    likely: float
+    margin: float
+
+
+# Chosen on chatbot/demo/golden.json and public question sets (docs/models.md).
+THRESHOLDS = {
+    "bge-small-en-v1.5": Thresholds(sure=0.94, likely=0.87, margin=0.012),
+    "use-multilingual-v3": Thresholds(sure=0.85, likely=0.62, margin=0.03),
+}
+OTHER_MODELS = Thresholds(sure=0.8, likely=0.55, margin=0.03)
+
+
+@dataclass(frozen=True)
+class Retrieved:
+    decision: Decision
+    passages: Sequence[Passage] = field(default_factory=list)
+
+
+def decide(passages: Sequence[Passage], thresholds: Thresholds) -> Decision:
+    """What the scores (best first) allow."""
+    if not passages or passages[0].score < thresholds.likely:
+        return Decision.DECLINE
+    close = len(passages) > 1 and passages[0].score - passages[1].score < thresholds.margin
+    if close and passages[0].score < thresholds.sure and passages[1].score >= thresholds.likely:
+        return Decision.CLARIFY
+    return Decision.ANSWER
+
+
+def _model_for(language: str) -> EmbeddingModel | None:
+    """The live model made for this language before one made for all."""
+    models = [model for model in selectors.live_models() if model.covers(language)]
+    return min(models, key=lambda model: not model.languages, default=None)
+
+
+async def retrieve(question: str, language: str, *, previous: str | None = None) -> Retrieved:
+    """Search the published FAQs; a short follow-up that finds nothing alone is read with the question before it.
+
+    Raises ProviderError when the question cannot be embedded.
+    """
+    model = await runtime.db(_model_for, language)
+    if model is None:
+        return Retrieved(Decision.DECLINE)
+    found = await _search(model, question, language)
+    together = understanding.standalone(question, previous)
+    if found.decision is Decision.DECLINE and together:
+        again = await _search(model, together, language)
+        if again.decision is not Decision.DECLINE:
+            return again
+    return found
+
+
+async def _search(model: EmbeddingModel, question: str, language: str) -> Retrieved:
+    vector = (await registry.embedder(model).embed([question]))[0]
+    passages = await runtime.db(
+        selectors.search, model=model, vector=vector, query_text=question, language=language, limit=TOP_K
+    )
+    return Retrieved(decide(passages, THRESHOLDS.get(model.name, OTHER_MODELS)), passages)
+
+
+def preview(question: str, language: str) -> tuple[str, list[Passage]]:
+    """What a visitor's question would find now, for editors."""
+    found = runtime.run(retrieve(question, language))
+    return found.decision.value, list(found.passages)

@@ -1,0 +1,94 @@
+"""The work off the request path. Every task may run twice or late: the database decides what is left to do."""
+
+from datetime import timedelta
+from functools import cache
+from uuid import UUID
+
+from celery import shared_task
+from celery.signals import heartbeat_sent
+from django.utils import timezone
+
+from conversations import replies, selectors, services
+from conversations.models import Message
+from faqs.selectors import live_models, stale_faqs
+
+from . import embedding, health, live, runtime, titles, turn
+from .events import dispatch
+from .metrics import SWEPT
+from .providers import registry
+from .wording import say
+
+MODERATION_GRACE = timedelta(seconds=30)
+
+
+@cache
+def publisher() -> live.Publisher:
+    """This worker's publisher; the first call also starts to listen for stops."""
+
+    async def start() -> live.Publisher:
+        import asyncio
+
+        publisher.listener = asyncio.create_task(live.listen_for_stops(turn.stop))  # type: ignore[attr-defined]
+        return live.Publisher(live.connect())
+
+    return runtime.run(start())
+
+
+@shared_task
+def run_reply(reply_id: str) -> None:
+    ended = runtime.run(turn.take(UUID(reply_id), publisher()))
+    if ended is not None and not ended.conversation.title:
+        dispatch(generate_title, str(ended.conversation_id))
+
+
+@shared_task
+def sweep_replies() -> None:
+    for reply_id in replies.sweep():
+        SWEPT.inc()
+        dispatch(run_reply, str(reply_id))
+
+
+@shared_task
+def generate_title(conversation_id: str) -> None:
+    messages = selectors.first_exchange(UUID(conversation_id))
+    title = runtime.run(titles.title_of(messages))
+    services.set_title_if_untitled(conversation_id=UUID(conversation_id), title=title)
+
+
+@shared_task
+def moderate_message(message_id: str) -> None:
+    message = Message.objects.filter(pk=message_id, moderation__isnull=True).first()
+    if message is None:
+        return
+    verdict = runtime.run(registry.moderator().moderate(message.content))
+    stored = services.record_moderation(
+        message_id=message.pk, flagged=verdict.flagged, categories=list(verdict.categories), provider=verdict.provider
+    )
+    if stored is not None and verdict.flagged:
+        key = "self_harm" if any("self" in category for category in verdict.categories) else "moderated"
+        notice = say(key, stored.language or stored.conversation.language)
+        replies.withhold(message=stored, notice=notice, error={"code": "moderated", "message": notice})
+
+
+@shared_task
+def sweep_moderation() -> None:
+    for message_id in selectors.unmoderated(before=timezone.now() - MODERATION_GRACE):
+        dispatch(moderate_message, str(message_id))
+
+
+@shared_task
+def embed_faq(faq_id: int) -> None:
+    embedding.embed_faq(faq_id)
+
+
+@shared_task
+def sweep_embeddings() -> None:
+    embedding.register_models()
+    for model in live_models():
+        for faq in stale_faqs(model, limit=200):
+            embedding.embed_with(model, faq)
+
+
+@heartbeat_sent.connect
+def note_worker(sender: object, **kwargs: object) -> None:
+    health.note_worker(getattr(sender, "eventer", None))

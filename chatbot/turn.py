@@ -1,0 +1,243 @@
+"""One turn, top to bottom: claim the reply, understand, retrieve, decide, compose, validate citations, commit.
+
+The reply's text goes to the sockets as it is written (`live`); only its end is written to the database, under the claimed attempt.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError
+
+from conversations import replies, selectors, services
+from conversations.models import Message
+from conversations.replies import Outcome
+
+from . import compose, live, prompt, runtime, understanding
+from .citations import Citations
+from .metrics import FENCED, FIRST_TOKEN, REPLIES, REPLY_SECONDS
+from .providers import registry
+from .providers.base import ChatMessage, ProviderError
+from .retrieval import Decision, Retrieved, retrieve
+from .wording import say
+
+log = structlog.get_logger(__name__)
+
+MAX_ATTEMPTS = 5
+HEARTBEAT_SECONDS = replies.LEASE.total_seconds() / 3
+Status = Message.Status
+
+
+@dataclass
+class Turn:
+    """What is known about one attempt while it runs. `stopping` is "stop" or "lost" once it must end early."""
+
+    reply: Message
+    stream: live.Stream
+    publisher: live.Publisher
+    language: str
+    started: float = field(default_factory=time.monotonic)
+    stopping: str = ""
+    question: str = ""
+    history: list[ChatMessage] = field(default_factory=list)
+    retrieved: Retrieved = field(default_factory=lambda: Retrieved(Decision.DECLINE))
+    citations: Citations = field(default_factory=lambda: Citations(0))
+    occasion: str = ""
+    usage_tokens: int = 0
+    model_used: str = ""
+    writing: "asyncio.Task[None] | None" = None
+
+    def end(self, why: str) -> None:
+        """Stop writing: "stop" keeps what was shown, "lost" writes nothing."""
+        self.stopping = self.stopping or why
+        if self.writing is not None:
+            self.writing.cancel()
+
+
+running: dict[str, Turn] = {}
+
+
+def stop(message_id: str) -> None:
+    """End a reply that this process is writing; others are none of its business."""
+    if turn := running.get(message_id):
+        turn.end("stop")
+
+
+async def take(reply_id: UUID, publisher: live.Publisher) -> Message | None:
+    """Run a queued reply to its end. Returns the ended reply; None when it was not ours to write."""
+    reply = await runtime.db(replies.claim, reply_id)
+    if reply is None:
+        return None
+    stream = live.Stream(str(reply.conversation_id), str(reply.pk), reply.attempt)
+    turn = Turn(reply, stream, publisher, reply.language or reply.conversation.language)
+    structlog.contextvars.bind_contextvars(message_id=str(reply.pk), conversation_id=str(reply.conversation_id))
+    running[str(reply.pk)] = turn
+    try:
+        outcome = await _outcome(turn)
+    finally:
+        del running[str(reply.pk)]
+    if outcome is None:
+        FENCED.inc()
+        return None
+    ended = await runtime.db(replies.finish, reply, outcome)
+    _record(turn, ended)
+    return ended
+
+
+async def _outcome(turn: Turn) -> Outcome | None:
+    """Write under the lease and the total deadline, and tell how it ended; None when the lease was lost."""
+    if turn.reply.attempt > MAX_ATTEMPTS:
+        return _failed(turn, "internal")
+    if turn.reply.stop_requested_at is not None:
+        return _written(turn, Status.STOPPED)
+    turn.writing = asyncio.create_task(_write_in_time(turn))
+    heartbeat = asyncio.create_task(_hold_lease(turn))
+    try:
+        await asyncio.wait({turn.writing})
+    finally:
+        heartbeat.cancel()
+        turn.writing.cancel()
+    if turn.stopping == "lost":
+        return None
+    await turn.publisher.drain(turn.stream)
+    if turn.writing.cancelled():
+        return _written(turn, Status.STOPPED)
+    return _judge(turn, turn.writing.exception())
+
+
+def _judge(turn: Turn, error: BaseException | None) -> Outcome:
+    """A database that is away is the sweeper's business; every other error ends the reply with an apology."""
+    if error is None:
+        return _written(turn, Status.SENT) if turn.stream.text.strip() else _failed(turn, "provider_empty")
+    if isinstance(error, DatabaseError):
+        raise error
+    if isinstance(error, ProviderError):
+        log.warning("provider_failed", code=error.code, error=str(error))
+        return _failed(turn, "provider_interrupted" if turn.stream.text else error.code)
+    if isinstance(error, TimeoutError):
+        return _failed(turn, "deadline_exceeded")
+    log.error("turn_failed", exc_info=error)
+    return _failed(turn, "internal")
+
+
+async def _hold_lease(turn: Turn) -> None:
+    """Renew the lease until cancelled; a database that is away is tried again, until the lease is lost for good."""
+    while True:
+        await asyncio.sleep(HEARTBEAT_SECONDS)
+        try:
+            state = await runtime.db(replies.renew, turn.reply)
+        except DatabaseError as error:
+            log.warning("lease_not_renewed", error=type(error).__name__)
+            continue
+        if state != "held":
+            turn.end(state)
+
+
+async def _write_in_time(turn: Turn) -> None:
+    async with asyncio.timeout(settings.REPLY_DEADLINE_SECONDS):
+        await _understand(turn)
+        async for piece in turn.citations.filter(await _pieces(turn)):
+            if not turn.stream.text:
+                FIRST_TOKEN.observe(time.monotonic() - turn.started)
+            await turn.publisher.add(turn.stream, piece)
+
+
+async def _understand(turn: Turn) -> None:
+    """Read what is to be answered: everything the visitor said since the last answer, in the light of what came before."""
+    log_before = await runtime.db(selectors.prompt_messages, turn.reply, limit=settings.REPLY_HISTORY_MESSAGES)
+    turn.history = [ChatMessage("user" if m.role == Message.Role.USER else "assistant", m.content) for m in log_before]
+    asked: list[str] = []
+    while log_before and log_before[-1].role == Message.Role.USER:
+        asked.insert(0, log_before.pop().content)
+    turn.question = "\n".join(asked)
+    previous = next((m.content for m in reversed(log_before) if m.role == Message.Role.USER), None)
+    turn.language = understanding.language_of(turn.question, turn.language)
+    turn.occasion = understanding.small_talk(turn.question) or ""
+    if not turn.occasion and understanding.wants_human(turn.question):
+        turn.occasion = "human"
+        await runtime.db(services.request_human, conversation_id=turn.reply.conversation_id)
+    if not turn.occasion:
+        turn.retrieved = await retrieve(turn.question, turn.language, previous=previous)
+        turn.citations = Citations(len(turn.retrieved.passages))
+
+
+async def _pieces(turn: Turn) -> AsyncIterator[str]:
+    """The reply's text as it comes: a set phrase, the language model, or the extractive composer."""
+    if turn.occasion:
+        return compose.spoken(say(turn.occasion, turn.language))
+    if settings.CHAT_PROVIDER == "local":
+        return compose.spoken(compose.text_for(turn.retrieved, turn.language))
+    return _model_pieces(turn)
+
+
+async def _model_pieces(turn: Turn) -> AsyncIterator[str]:
+    messages = prompt.messages(turn.language, turn.retrieved.passages, turn.history)
+    stream = registry.chat().stream(messages)
+    try:
+        async for piece in stream:
+            yield piece
+        turn.model_used = stream.model
+        turn.usage_tokens = stream.usage.prompt_tokens + stream.usage.completion_tokens
+    finally:
+        await stream.aclose()
+
+
+def _written(turn: Turn, status: str) -> Outcome:
+    """An end with what was shown: complete, or stopped by the visitor."""
+    return Outcome(
+        status=status,
+        content=turn.stream.text.strip(),
+        sources=_sources(turn),
+        model_used=turn.model_used or "local",
+        tokens_used=turn.usage_tokens,
+        response_time_ms=round((time.monotonic() - turn.started) * 1000),
+        metadata=_metadata(turn),
+    )
+
+
+def _failed(turn: Turn, code: str) -> Outcome:
+    """An end with bad news: what was shown stays, and the visitor is told."""
+    notice = say(code, turn.language)
+    shown = turn.stream.text.strip()
+    error = {"code": code, "message": notice}
+    return Outcome(
+        status=Status.FAILED,
+        content=f"{shown}\n\n{notice}" if shown else notice,
+        sources=_sources(turn),
+        model_used=turn.model_used,
+        response_time_ms=round((time.monotonic() - turn.started) * 1000),
+        metadata=_metadata(turn) | {"error": error},
+    )
+
+
+def _sources(turn: Turn) -> list[dict[str, Any]]:
+    passages = turn.retrieved.passages
+    return [
+        {"n": n, "faq_id": passages[n - 1].faq_id, "question": passages[n - 1].question, "url": passages[n - 1].url}
+        for n in turn.citations.cited
+    ]
+
+
+def _metadata(turn: Turn) -> dict[str, Any]:
+    """What is worth keeping for editors: the decision, the scores, and what was offered."""
+    found = turn.retrieved
+    scores = [{"faq_id": passage.faq_id, "score": round(passage.score, 4)} for passage in found.passages]
+    metadata = {"decision": turn.occasion or found.decision.value, "scores": scores, "language": turn.language}
+    if not turn.occasion and found.decision is Decision.CLARIFY and settings.CHAT_PROVIDER == "local":
+        metadata["suggestions"] = [passage.question for passage in found.passages[:2]]
+    return metadata
+
+
+def _record(turn: Turn, ended: Message | None) -> None:
+    seconds = time.monotonic() - turn.started
+    if ended is None:
+        FENCED.inc()
+        return
+    REPLY_SECONDS.observe(seconds)
+    REPLIES.labels(ended.status, (ended.metadata.get("error") or {}).get("code", "")).inc()
+    log.info("reply_ended", status=ended.status, attempt=ended.attempt, seconds=round(seconds, 3))

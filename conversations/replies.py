@@ -1,0 +1,169 @@
+"""A reply's life: queued -> streaming -> sent | stopped | failed | discarded (docs/protocol.md).
+
+A worker holds a streaming reply by a lease and writes only under the `attempt` it claimed and the conversation's `owner_epoch` it
+started under, so neither a worker that was thought dead nor one that a human took over from can speak.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.models import User
+
+from . import signals
+from .log import DISPATCH_GRACE, Log, locked
+from .models import Conversation, Message
+
+LEASE = timedelta(seconds=8)
+Status = Message.Status
+
+
+class CannotRegenerate(Exception):
+    """Only the last message of a conversation can be asked for again, once it has ended."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a reply ended. `error` is {"code", "message"} when it ended badly."""
+
+    status: str
+    content: str
+    sources: list[dict[str, Any]] = field(default_factory=list)
+    model_used: str = ""
+    tokens_used: int = 0
+    response_time_ms: int | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def claim(reply_id: UUID) -> Message | None:
+    """Take a waiting (or abandoned) reply under a new attempt; None when there is nothing to take."""
+    found = Message.objects.filter(pk=reply_id, status__in=Message.ACTIVE).values_list("conversation_id", flat=True).first()
+    if found is None:
+        return None
+    with transaction.atomic():
+        # Serialises with posting: a message is either before this claim, and answered by it, or after.
+        Conversation.objects.select_for_update(no_key=True).filter(pk=found).first()
+        now = timezone.now()
+        reply = (
+            Message.objects.select_for_update(of=("self",))
+            .select_related("conversation", "conversation__user")
+            .filter(Q(status=Status.QUEUED) | Q(status=Status.STREAMING, lease_expires_at__lte=now), pk=reply_id)
+            .first()
+        )
+        if reply is None:
+            return None
+        reply.status, reply.attempt, reply.lease_expires_at = Status.STREAMING, reply.attempt + 1, now + LEASE
+        reply.save(update_fields=["status", "attempt", "lease_expires_at"])
+        return reply
+
+
+def renew(reply: Message) -> str:
+    """Extend the lease: "held", "stop" when somebody asked the reply to end, or "lost" when it is no longer ours."""
+    held = Message.objects.filter(pk=reply.pk, status=Status.STREAMING, attempt=reply.attempt)
+    if not held.update(lease_expires_at=timezone.now() + LEASE):
+        return "lost"
+    return "stop" if held.filter(stop_requested_at__isnull=False).exists() else "held"
+
+
+def finish(reply: Message, outcome: Outcome) -> Message | None:
+    """Write a claimed reply's end and queue the next one if more was asked meanwhile.
+
+    Returns None, with nothing written, when the reply is no longer this attempt's.
+    """
+    try:
+        with locked(reply.conversation_id) as log:
+            return _end(log, reply, outcome)
+    except Conversation.DoesNotExist:
+        return None
+
+
+def _end(log: Log, reply: Message, outcome: Outcome) -> Message | None:
+    values = vars(outcome) | {"lease_expires_at": None}
+    if log.conversation.owner_epoch != reply.owner_epoch:
+        values |= {"status": Status.DISCARDED, "content": "", "sources": []}
+    if not log.change(reply, only_if={"status": Status.STREAMING, "attempt": reply.attempt}, **values):
+        return None
+    log.conversation.total_tokens += outcome.tokens_used
+    log.conversation.last_message_at = log.now
+    _queue_next(log, after=reply.position)
+    return reply
+
+
+def _queue_next(log: Log, *, after: int) -> None:
+    """Messages that arrived while a reply streamed are answered together by the next one."""
+    if log.conversation.owner != Conversation.Owner.ASSISTANT:
+        return
+    unanswered = Message.objects.filter(conversation=log.conversation, role=Message.Role.USER, position__gt=after)
+    if unanswered.exclude(moderation__flagged=True).exists():
+        log.append(log.new_reply())
+
+
+def request_stop(*, user: User, conversation_id: UUID) -> bool:
+    """End the conversation's running reply; False when none runs. Raises Conversation.DoesNotExist."""
+    with locked(conversation_id, user=user) as log:
+        reply = log.active_reply()
+        if reply is None:
+            return False
+        if log.change(reply, only_if={"status": Status.QUEUED}, status=Status.STOPPED, lease_expires_at=None):
+            return True
+        Message.objects.filter(pk=reply.pk).update(stop_requested_at=log.now)
+        transaction.on_commit(lambda: signals.stop_requested.send_robust(sender=Message, reply_id=reply.pk), robust=True)
+    return True
+
+
+def regenerate(*, user: User, message_id: UUID) -> None:
+    """Discard the last answer and queue another. Raises Message.DoesNotExist, CannotRegenerate."""
+    message = Message.objects.get(pk=message_id, conversation__user=user, role=Message.Role.ASSISTANT)
+    with locked(message.conversation_id) as log:
+        shown = Message.objects.filter(conversation=log.conversation).exclude(status=Status.DISCARDED)
+        last = shown.order_by("-position").first()
+        asked = shown.filter(role=Message.Role.USER).order_by("-position").first()
+        if last != message or message.is_active or last.is_active or asked is None or asked.is_flagged:
+            raise CannotRegenerate
+        if log.conversation.owner != Conversation.Owner.ASSISTANT:
+            raise CannotRegenerate
+        log.change(last, status=Status.DISCARDED)
+        log.append(log.new_reply())
+
+
+def take_over(*, conversation_id: UUID) -> None:
+    """A human answers from here on: the running reply is discarded and can no longer be written."""
+    with locked(conversation_id) as log:
+        log.conversation.owner = Conversation.Owner.AGENT
+        log.conversation.owner_epoch += 1
+        log.append(
+            Message(role=Message.Role.SYSTEM, type=Message.Type.EVENT, metadata={"event": "agent_took_over"})
+        )
+        if reply := log.active_reply():
+            log.change(reply, status=Status.DISCARDED, lease_expires_at=None)
+
+
+def withhold(*, message: Message, notice: str, error: dict[str, str]) -> None:
+    """Let no answer to a flagged message stand: a running reply ends with `notice`; a sent one is replaced by it."""
+    with locked(message.conversation_id) as log:
+        shown = Message.objects.filter(
+            conversation=log.conversation, role=Message.Role.ASSISTANT, position__gt=message.position
+        ).exclude(status=Status.DISCARDED)
+        reply = shown.order_by("position").first()
+        ending = {"status": Status.STOPPED, "content": notice, "sources": [], "metadata": {"error": error}}
+        if reply is not None and reply.is_active:
+            log.change(reply, lease_expires_at=None, **ending)
+            _queue_next(log, after=reply.position)
+            return
+        if reply is not None:
+            log.change(reply, status=Status.DISCARDED)
+        log.append(Message(role=Message.Role.ASSISTANT, language=message.language, **ending))
+
+
+def sweep(*, now: datetime | None = None) -> list[UUID]:
+    """Put abandoned and overlooked replies back in the queue; returns the ids to dispatch."""
+    now = now or timezone.now()
+    due = Message.objects.filter(status__in=Message.ACTIVE, lease_expires_at__lte=now)
+    ids = list(due.values_list("pk", flat=True)[:500])
+    due.filter(pk__in=ids).update(status=Status.QUEUED, lease_expires_at=now + DISPATCH_GRACE)
+    return ids

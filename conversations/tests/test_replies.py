@@ -1,0 +1,181 @@
+"""A reply's life: claimed once, fenced, stopped, swept, regenerated, never spoken after a takeover."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import User
+from conversations import replies, services
+from conversations.models import Conversation, Message
+from conversations.replies import Outcome
+
+SENT = Outcome(status="sent", content="Two days [1].", sources=[{"n": 1}], tokens_used=7, model_used="m")
+
+
+def claimed(question: Message) -> Message:
+    reply = replies.claim(Message.objects.get(role="assistant", status="queued").pk)
+    assert reply is not None
+    return reply
+
+
+def expire(reply: Message) -> None:
+    Message.objects.filter(pk=reply.pk).update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+
+
+def post(question: Message, content: str = "And?") -> Message:
+    assert question.user is not None
+    return services.post_message(
+        user=question.user, content=content, client_id=uuid4(), conversation_id=question.conversation_id
+    ).message
+
+
+def test_claim_is_exclusive(question: Message) -> None:
+    reply = claimed(question)
+    assert (reply.status, reply.attempt) == ("streaming", 1)
+    assert replies.claim(reply.pk) is None
+
+
+def test_finish_writes_once(question: Message) -> None:
+    reply = claimed(question)
+    ended = replies.finish(reply, SENT)
+    assert ended is not None
+    stored = Message.objects.get(pk=reply.pk)
+    assert (stored.status, stored.content, stored.seq, stored.position) == ("sent", "Two days [1].", 3, 2)
+    assert stored.lease_expires_at is None
+    assert replies.finish(reply, SENT) is None
+    conversation = Conversation.objects.get()
+    assert (conversation.last_seq, conversation.total_tokens) == (3, 7)
+
+
+def test_a_zombie_cannot_write_after_another_worker_claimed(question: Message) -> None:
+    zombie = claimed(question)
+    expire(zombie)
+    taken = replies.claim(zombie.pk)
+    assert taken is not None
+    assert taken.attempt == 2
+    assert replies.finish(zombie, SENT) is None
+    assert replies.renew(zombie) == "lost"
+    assert replies.renew(taken) == "held"
+    assert replies.finish(taken, SENT) is not None
+
+
+def test_the_sweeper_requeues_only_what_is_due(question: Message) -> None:
+    reply = claimed(question)
+    assert replies.sweep() == []
+    expire(reply)
+    assert replies.sweep() == [reply.pk]
+    assert replies.sweep() == []
+    assert replies.finish(reply, SENT) is None
+    again = replies.claim(reply.pk)
+    assert again is not None
+    assert again.attempt == 2
+
+
+def test_messages_during_a_reply_are_answered_together_by_the_next(question: Message) -> None:
+    reply = claimed(question)
+    for _ in range(3):
+        post(question)
+    assert Message.objects.filter(status="queued").count() == 0
+    replies.finish(reply, SENT)
+    following = Message.objects.get(status="queued")
+    assert following.position == Conversation.objects.get().last_seq
+    taken = replies.claim(following.pk)
+    assert taken is not None
+    replies.finish(taken, SENT)
+    assert not Message.objects.filter(status__in=Message.ACTIVE).exists()
+
+
+def test_a_flagged_message_gets_no_next_reply(question: Message) -> None:
+    reply = claimed(question)
+    late = post(question)
+    services.record_moderation(message_id=late.pk, flagged=True, categories=["violence"], provider="local")
+    replies.finish(reply, SENT)
+    assert not Message.objects.filter(status="queued").exists()
+
+
+def test_an_unflagged_verdict_changes_nothing(question: Message) -> None:
+    reply = claimed(question)
+    late = post(question)
+    services.record_moderation(message_id=late.pk, flagged=False, categories=[], provider="local")
+    replies.finish(reply, SENT)
+    assert Message.objects.filter(status="queued").count() == 1
+
+
+def test_nothing_is_said_after_a_takeover(question: Message) -> None:
+    reply = claimed(question)
+    replies.take_over(conversation_id=question.conversation_id)
+    assert replies.finish(reply, SENT) is None
+    assert replies.renew(reply) == "lost"
+    stored = Message.objects.get(pk=reply.pk)
+    assert (stored.status, stored.content) == ("discarded", "")
+
+
+def test_an_older_epoch_ends_discarded(question: Message) -> None:
+    reply = claimed(question)
+    Conversation.objects.update(owner_epoch=1)
+    ended = replies.finish(reply, SENT)
+    assert ended is not None
+    assert (ended.status, ended.content) == ("discarded", "")
+
+
+def test_stop_ends_a_queued_reply_at_once(user: User, question: Message) -> None:
+    assert replies.request_stop(user=user, conversation_id=question.conversation_id)
+    assert Message.objects.get(role="assistant").status == "stopped"
+    assert not replies.request_stop(user=user, conversation_id=question.conversation_id)
+
+
+def test_stop_of_a_streaming_reply_is_seen_by_its_worker(user: User, question: Message) -> None:
+    reply = claimed(question)
+    assert replies.request_stop(user=user, conversation_id=question.conversation_id)
+    assert replies.renew(reply) == "stop"
+
+
+def test_strangers_stop_nothing(stranger: User, question: Message) -> None:
+    with pytest.raises(Conversation.DoesNotExist):
+        replies.request_stop(user=stranger, conversation_id=question.conversation_id)
+
+
+def test_regenerate_discards_and_queues(user: User, question: Message) -> None:
+    reply = claimed(question)
+    with pytest.raises(replies.CannotRegenerate):
+        replies.regenerate(user=user, message_id=reply.pk)
+    replies.finish(reply, SENT)
+    replies.regenerate(user=user, message_id=reply.pk)
+    statuses = list(Message.objects.filter(role="assistant").order_by("position").values_list("status", flat=True))
+    assert statuses == ["discarded", "queued"]
+    with pytest.raises(replies.CannotRegenerate):
+        replies.regenerate(user=user, message_id=reply.pk)
+
+
+def test_strangers_regenerate_nothing(stranger: User, question: Message) -> None:
+    with pytest.raises(Message.DoesNotExist):
+        replies.regenerate(user=stranger, message_id=claimed(question).pk)
+
+
+ERROR = {"code": "moderated", "message": "no"}
+
+
+def test_withhold_ends_the_running_reply(question: Message) -> None:
+    reply = claimed(question)
+    replies.withhold(message=question, notice="no", error=ERROR)
+    assert replies.finish(reply, SENT) is None
+    stored = Message.objects.get(pk=reply.pk)
+    assert (stored.status, stored.content, stored.metadata["error"]) == ("stopped", "no", ERROR)
+
+
+def test_withhold_replaces_a_sent_reply(question: Message) -> None:
+    reply = claimed(question)
+    replies.finish(reply, SENT)
+    replies.withhold(message=question, notice="no", error=ERROR)
+    shown = Message.objects.filter(role="assistant").exclude(status="discarded").get()
+    assert (shown.content, shown.status) == ("no", "stopped")
+
+
+def test_a_deleted_conversation_takes_its_reply_along(question: Message) -> None:
+    reply = claimed(question)
+    services.delete(conversation=question.conversation)
+    assert replies.finish(reply, SENT) is None
+    assert replies.claim(reply.pk) is None
+    assert replies.renew(reply) == "lost"

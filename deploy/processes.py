@@ -1,0 +1,28 @@
+"""Processes that end with whoever started them, and the few system calls that this takes."""
+
+import ctypes
+import signal
+import socket
+from collections.abc import Callable
+
+_PR_SET_PDEATHSIG = 1
+
+
+def dies_with_parent(sent: signal.Signals) -> Callable[[], None]:
+    """A `preexec_fn`: the kernel sends `sent` to the new process when its parent dies, however it dies (Linux)."""
+    prctl = ctypes.CDLL(None).prctl
+
+    def set_death_signal() -> None:
+        prctl(_PR_SET_PDEATHSIG, sent)
+
+    return set_death_signal
+
+
+def port_is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

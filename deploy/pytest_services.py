@@ -1,0 +1,47 @@
+"""Early pytest plugin: PostgreSQL and Valkey run before Django's settings are read, and stop with the test run."""
+
+import atexit
+import os
+import tempfile
+from pathlib import Path
+
+from .embedded import Services
+
+_services: list[Services] = []
+
+
+def _start() -> None:
+    # Everybody may enter: PostgreSQL runs as another user when this is root.
+    directory = Path(tempfile.mkdtemp(prefix="parley-test-"))
+    directory.chmod(0o755)
+    services = Services(directory, fast=True)
+    services.start()
+    _services.append(services)
+    os.environ["DATABASE_URL"], os.environ["REDIS_URL"] = str(services.database_url), str(services.redis_url)
+    atexit.register(_stop)
+
+
+def _stop() -> None:
+    import shutil
+
+    while _services:
+        services = _services.pop()
+        services.stop()
+        shutil.rmtree(services.directory, ignore_errors=True)
+
+
+worker = os.environ.get("PYTEST_XDIST_WORKER")
+os.environ.setdefault("SECRET_KEY", "tests-only")
+os.environ["PARLEY_HTTPS"] = "0"
+os.environ["ALLOWED_HOSTS"] = "testserver,localhost,127.0.0.1"
+os.environ["LOG_FORMAT"] = "json"
+if worker is None and not {"DATABASE_URL", "REDIS_URL"} <= os.environ.keys():
+    _start()
+if worker is not None:
+    # Each worker has a Redis database of its own; 14 and 15 belong to the live systems.
+    os.environ["REDIS_URL"] = os.environ["REDIS_URL"].rsplit("/", 1)[0] + f"/{int(worker.removeprefix('gw')) % 13 + 1}"
+
+
+def pytest_unconfigure() -> None:
+    if worker is None:
+        _stop()

@@ -1,0 +1,210 @@
+"""`make run`: everything on this machine, from nothing to the printed address, and nothing left behind after Ctrl-C."""
+
+import contextlib
+import multiprocessing
+import os
+import secrets
+import shutil
+import signal
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import environ
+import psycopg
+import redis
+from honcho.environ import parse_procfile
+from honcho.manager import Manager
+from honcho.process import Popen, Process
+
+from .embedded import EXTENSIONS, EmbeddedError, Services
+from .processes import dies_with_parent, port_is_free
+
+ROOT = Path(__file__).resolve().parent.parent
+LONGEST_BACKOFF = 5.0
+SECONDS_TO_ANSWER = 60
+
+
+class Child(Process):  # type: ignore[misc]
+    """A Procfile process that is started again when it dies unasked, and cannot outlive the supervisor."""
+
+    ending = multiprocessing.get_context("fork").Event()
+
+    def run(self, events: Any = None, ignore_signals: bool = False) -> None:
+        dies_with_parent(signal.SIGKILL)()
+        # Handlers, not SIG_IGN: those are not inherited by the command.
+        for ignored in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(ignored, lambda *_: None)
+        self._events = events
+        backoff = 0.2
+        while True:
+            began = time.monotonic()
+            self._follow()
+            if time.monotonic() - began > LONGEST_BACKOFF:
+                backoff = 0.2
+            if self.ending.wait(backoff):
+                break
+            self._send_message(f"ended with {self._child.returncode}; starting it again\n".encode())
+            backoff = min(backoff * 2, LONGEST_BACKOFF)
+        self._send_message({"returncode": 0}, type="stop")
+
+    def _follow(self) -> None:
+        """Start the command and pass its lines on until it ends."""
+        self._child = Popen(self.cmd, env=self.env, cwd=self.cwd, preexec_fn=dies_with_parent(signal.SIGTERM))
+        self._send_message({"pid": self._child.pid}, type="start")
+        for line in iter(self._child.stdout.readline, b""):
+            self._send_message(line)
+        self._child.stdout.close()
+        self._child.wait()
+
+
+class Supervisor(Manager):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__()
+        self._process_ctor = Child
+
+    def terminate(self) -> None:
+        Child.ending.set()
+        super().terminate()
+
+
+def fail(sentence: str) -> None:
+    sys.exit(f"parley: {sentence}")
+
+
+def check_database(url: str) -> None:
+    """One sentence for each way in which a database cannot be used. Raises EmbeddedError."""
+    try:
+        with psycopg.connect(url, connect_timeout=5, autocommit=True) as connection:
+            known = "SELECT name FROM pg_available_extensions WHERE name = ANY(%s)"
+            available = {row[0] for row in connection.execute(known, [list(EXTENSIONS)])}
+    except psycopg.Error as error:
+        reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+        raise EmbeddedError(f"the database of DATABASE_URL cannot be used: {reason}") from None
+    if missing := [name for name in EXTENSIONS if name not in available]:
+        raise EmbeddedError(f"the PostgreSQL server of DATABASE_URL lacks the extension {missing[0]}; install it there (pgvector provides `vector`).")
+
+
+def check_redis(url: str) -> None:
+    """Raises EmbeddedError with one sentence."""
+    try:
+        with redis.Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5) as client:
+            client.ping()
+    except (redis.RedisError, ValueError, OSError) as error:
+        raise EmbeddedError(f"the Redis server of REDIS_URL cannot be used: {error}") from None
+
+
+@contextlib.contextmanager
+def servers(var: Path) -> Iterator[None]:
+    """Set DATABASE_URL and REDIS_URL to servers that work: the given ones, checked, or embedded ones."""
+    database, broker = os.environ.get("DATABASE_URL"), os.environ.get("REDIS_URL")
+    if database:
+        check_database(database)
+    if broker:
+        check_redis(broker)
+    services = Services(var, postgresql=not database, valkey=not broker)
+    services.start()
+    try:
+        os.environ["DATABASE_URL"] = database or str(services.database_url)
+        os.environ["REDIS_URL"] = broker or str(services.redis_url)
+        yield
+    finally:
+        services.stop()
+
+
+def prepare_environment(var: Path, port: int) -> None:
+    """What the processes need to know, but for the servers."""
+    metrics = var / "prometheus"
+    shutil.rmtree(metrics, ignore_errors=True)
+    metrics.mkdir(parents=True)
+    defaults = {
+        "PARLEY_RUN": "1",
+        "PARLEY_VAR": str(var),
+        "PORT": str(port),
+        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+        "OMP_NUM_THREADS": "1",
+        "DJANGO_SETTINGS_MODULE": "chatbot.settings",
+        "SECRET_KEY": secret_key(var),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONUNBUFFERED": "1",
+    }
+    os.environ.update({name: value for name, value in defaults.items() if name == "PATH" or name not in os.environ})
+
+
+def secret_key(var: Path) -> str:
+    """The key of this installation: made once, readable by its owner only."""
+    path = var / "secret_key"
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(50))
+    return path.read_text()
+
+
+def prepare_database() -> None:
+    """Migrate when something is pending, and load the demo content once."""
+    import django
+    from django.core.management import call_command
+    from django.db import connections
+    from django.db.migrations.executor import MigrationExecutor
+
+    django.setup()
+    executor = MigrationExecutor(connections["default"])
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        call_command("migrate", verbosity=0)
+    call_command("load_demo")
+    for connection in connections.all():
+        connection.close()
+        connection.close_pool()  # type: ignore[attr-defined]
+
+
+def announce(port: int) -> None:
+    """Print the address and the demo logins as soon as the web process answers."""
+    from chatbot.management.commands.load_demo import DEMO_LOGINS
+
+    url = f"http://127.0.0.1:{port}"
+    until = time.monotonic() + SECONDS_TO_ANSWER
+    while time.monotonic() < until:
+        with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(f"{url}/health", timeout=2):  # noqa: S310
+            break
+        time.sleep(0.1)
+    logins = "\n".join(f"    {role:<8} {email:<24} {password}" for role, email, password in DEMO_LOGINS)
+    line = "-" * 64
+    print(f"\n{line}\n  Parley is at   {url}\n  Admin          {url}/admin/\n  Demo logins\n{logins}\n  Ctrl-C stops everything; data stays.\n{line}\n", flush=True)
+
+
+def main() -> None:
+    environ.Env.read_env(ROOT / ".env", overwrite=False)
+    multiprocessing.set_start_method("fork")
+    var = Path(os.environ.get("PARLEY_VAR", ROOT / "var")).resolve()
+    var.mkdir(parents=True, exist_ok=True)
+    port = os.environ.get("PORT", "8000")
+    if not port.isdigit() or not 0 < int(port) < 65536:
+        fail(f"PORT must be a number from 1 to 65535, not {port!r}.")
+    if not port_is_free(int(port)):
+        fail(f"port {port} is taken; choose another one, such as `PORT={int(port) % 65535 + 1} make run`.")
+    prepare_environment(var, int(port))
+    try:
+        with servers(var):
+            prepare_database()
+            supervise(int(port))
+    except EmbeddedError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        fail("stopped.")
+
+
+def supervise(port: int) -> None:
+    manager = Supervisor()
+    for name, command in parse_procfile((ROOT / "Procfile").read_text()).processes.items():
+        manager.add_process(name, f"exec {command}", cwd=str(ROOT))
+    threading.Thread(target=announce, args=[port], daemon=True).start()
+    manager.loop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""Reads of the knowledge base: what is published, what is stale, and the search."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+from django.db.models import Count, F, Q
+from django.urls import reverse
+
+from .models import FAQ, EmbeddingModel
+
+CANDIDATES = 60
+# An answer's text says less about what is asked than a question does.
+ANSWER_WEIGHT = 0.95
+_CONFIGS = {"en": "english", "es": "spanish", "de": "german", "fr": "french"}
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A published FAQ as a search found it; `score` is a cosine from 0 to 1, `matched` the kind of text that was nearest."""
+
+    faq_id: int
+    slug: str
+    language: str
+    question: str
+    answer: str
+    score: float
+    matched: str
+
+    @property
+    def url(self) -> str:
+        return reverse("faqs:article", args=[self.slug]) + ("" if self.language == "en" else f"?lang={self.language}")
+
+
+def live_models() -> list[EmbeddingModel]:
+    return list(EmbeddingModel.objects.filter(status=EmbeddingModel.Status.LIVE).order_by("pk"))
+
+
+def stale_faqs(model: EmbeddingModel, limit: int) -> list[FAQ]:
+    """FAQs whose number of vectors of this model is not that of their texts, or that changed after their vectors."""
+    vectors = Count("embeddings", filter=Q(embeddings__model=model), distinct=True)
+    published = Q(status=FAQ.Status.PUBLISHED)
+    if model.languages:
+        published &= Q(language__in=model.languages)
+    rows = FAQ.objects.annotate(vectors=vectors, texts=Count("phrasings", distinct=True) + 2)
+    stale = (published & ~Q(vectors=F("texts"))) | (~published & Q(vectors__gt=0))
+    return list(rows.filter(stale).prefetch_related("phrasings").order_by("pk")[:limit])
+
+
+_SEARCH = """
+WITH near AS MATERIALIZED (
+    SELECT e.faq_id, e.kind, e.embedding::vector({width}) <=> %(vector)s::vector({width}) AS distance
+    FROM faqs_embedding e JOIN faqs_faq f ON f.id = e.faq_id
+    WHERE e.model_id = {model} AND f.status = 'published' AND f.language = ANY(%(languages)s)
+    ORDER BY e.embedding::vector({width}) <=> %(vector)s::vector({width}) LIMIT {candidates}
+), words AS (
+    SELECT f.id FROM faqs_faq f
+    WHERE f.status = 'published' AND f.language = ANY(%(languages)s) AND f.search_vector @@ to_tsquery(%(config)s, %(words)s)
+    ORDER BY ts_rank_cd(f.search_vector, to_tsquery(%(config)s, %(words)s)) DESC LIMIT 10
+), scored AS (
+    SELECT faq_id, kind, distance FROM near
+    UNION ALL
+    SELECT e.faq_id, e.kind, e.embedding::vector({width}) <=> %(vector)s::vector({width})
+    FROM faqs_embedding e JOIN words w ON w.id = e.faq_id WHERE e.model_id = {model}
+), best AS (
+    SELECT DISTINCT ON (faq_id) faq_id, kind, (1 - distance) * CASE kind WHEN 'answer' THEN {answer} ELSE 1 END AS score
+    FROM scored ORDER BY faq_id, score DESC
+)
+SELECT f.id, f.slug, f.language, f.question, f.answer, b.score, b.kind
+FROM best b JOIN faqs_faq f ON f.id = b.faq_id
+ORDER BY b.score DESC, f.priority DESC, f.id LIMIT %(limit)s
+"""
+
+
+def search(
+    *,
+    model: EmbeddingModel,
+    vector: Sequence[float],
+    query_text: str,
+    language: str,
+    limit: int = 5,
+    fallback_languages: Sequence[str] = (),
+) -> list[Passage]:
+    """The published FAQs nearest to a question, best first: by vectors, with full-text matches as further candidates.
+
+    `vector` has the model's width. Full text only adds candidates; every score is the exact cosine.
+    """
+    sql = _SEARCH.format(width=int(model.width), model=int(model.pk), candidates=CANDIDATES, answer=ANSWER_WEIGHT)
+    parameters = {
+        "vector": "[" + ",".join(map(repr, map(float, vector))) + "]",
+        "languages": [language, *fallback_languages],
+        "config": _CONFIGS.get(language, "simple"),
+        "words": _any_word(query_text),
+        "limit": limit,
+    }
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Without it a selective filter starves the index scan of rows.
+        cursor.execute("SET LOCAL hnsw.iterative_scan = relaxed_order")
+        cursor.execute(sql, parameters)
+        return [Passage(*row) for row in cursor.fetchall()]
+
+
+def _any_word(text: str) -> str:
+    """A tsquery that any word of the text satisfies; the configuration drops what is too common."""
+    words = ["".join(filter(str.isalnum, word)) for word in text.split()]
+    return " | ".join(f"'{word}'" for word in words[:50] if word)
+
+
+def published_by_category(language: str) -> list[FAQ]:
+    rows = FAQ.objects.published().filter(language=language)  # type: ignore[attr-defined]
+    return list(rows.select_related("category").order_by("category__position", "category__name", "-priority", "question"))
+
+
+def article(slug: str, language: str) -> FAQ:
+    """The published FAQ in the language, else in English, else in any. Raises FAQ.DoesNotExist."""
+    versions = list(FAQ.objects.published().filter(slug=slug).select_related("category"))  # type: ignore[attr-defined]
+    if not versions:
+        raise FAQ.DoesNotExist
+    return min(versions, key=lambda faq: (faq.language != language, faq.language != "en", faq.pk))
+
+

@@ -1,0 +1,182 @@
+"""A chat client that follows the four rules of docs/protocol.md and nothing else; it knows only the network."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import orjson
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+Frame = dict[str, Any]
+ENDED = {"sent", "stopped", "failed", "discarded"}
+
+
+@dataclass
+class Visitor:
+    """A guest with a session of their own."""
+
+    url: str
+    user_id: str
+    cookie: str
+
+
+async def new_guest(url: str) -> Visitor:
+    """Do what a browser does before its first message: open the page, then ask for a guest."""
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        async with session.get(f"{url}/") as page:
+            page.raise_for_status()
+        token = next(cookie.value for cookie in session.cookie_jar if cookie.key == "csrftoken")
+        async with session.post(f"{url}/chat/guest", headers={"X-CSRFToken": token, "Referer": url}) as response:
+            response.raise_for_status()
+            user_id = (await response.json())["user_id"]
+        cookie = "; ".join(f"{cookie.key}={cookie.value}" for cookie in session.cookie_jar)
+        return Visitor(url, user_id, cookie)
+
+
+@dataclass
+class ChatClient:
+    """One tab. `messages` holds the log by id, `running` (attempt, text) of each running reply."""
+
+    visitor: Visitor
+    conversation_id: str | None = None
+    messages: dict[str, Frame] = field(default_factory=dict)
+    running: dict[str, tuple[int, str]] = field(default_factory=dict)
+    frames: list[Frame] = field(default_factory=list)
+    unacknowledged: dict[str, Frame] = field(default_factory=dict)
+    duplicates: int = 0
+    connections: int = 0
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _socket: ClientConnection | None = None
+    _loop_task: "asyncio.Task[None] | None" = None
+
+    async def __aenter__(self) -> "ChatClient":
+        self._loop_task = asyncio.create_task(self._stay_connected())
+        await self.until(lambda: self._socket is not None)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        assert self._loop_task is not None
+        self._loop_task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._loop_task
+
+    async def until(self, condition: Any, seconds: float = 30) -> None:
+        """Wait until a condition on this client holds. Raises TimeoutError."""
+        async with asyncio.timeout(seconds), self.changed:
+            await self.changed.wait_for(condition)
+
+    async def ask(self, content: str) -> str:
+        client_id = str(uuid4())
+        frame = {
+            "type": "message",
+            "client_id": client_id,
+            "content": content,
+            "conversation_id": self.conversation_id,
+        }
+        self.unacknowledged[client_id] = frame
+        await self.send(frame)
+        return client_id
+
+    async def send(self, frame: Frame) -> None:
+        """Send if connected; what needs an `ack` is sent again after a reconnect."""
+        if self._socket is not None:
+            with contextlib.suppress(ConnectionClosed):
+                await self._socket.send(orjson.dumps(frame).decode())
+
+    async def cut(self) -> None:
+        """Lose the network: the connection goes without a closing handshake, and comes back."""
+        before = self.connections
+        if self._socket is not None:
+            self._socket.transport.abort()
+        await self.until(lambda: self.connections > before)
+
+    def replies(self) -> list[Frame]:
+        shown = [m for m in self.messages.values() if m["role"] == "assistant" and m["status"] != "discarded"]
+        return sorted(shown, key=lambda m: int(m["position"]))
+
+    def answered(self, count: int = 1) -> bool:
+        replies = self.replies()
+        return len(replies) >= count and all(reply["status"] in ENDED for reply in replies)
+
+    def text_of(self, message_id: str) -> str:
+        if self.messages[message_id]["status"] in ENDED:
+            return str(self.messages[message_id]["content"])
+        return self.running.get(message_id, (0, ""))[1]
+
+    async def _stay_connected(self) -> None:
+        address = self.visitor.url.replace("http", "ws", 1) + f"/api/v1/chat/ws/{self.visitor.user_id}"
+        headers = {"Cookie": self.visitor.cookie}
+        while True:
+            try:
+                async with connect(address, additional_headers=headers, origin=self.visitor.url, open_timeout=5) as socket:  # type: ignore[arg-type]
+                    await self._session(socket)
+            except (OSError, ConnectionClosed, TimeoutError, asyncio.IncompleteReadError):
+                pass
+            except Exception as error:
+                if "HTTP" not in str(error) and "message" not in str(error):
+                    raise
+            self._socket = None
+            await asyncio.sleep(0.05)
+
+    async def _session(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        async with self.changed:
+            self.connections += 1
+            self.changed.notify_all()
+        for frame in list(self.unacknowledged.values()):
+            await self.send(frame)
+        await self._sync()
+        while True:
+            try:
+                async with asyncio.timeout(4):
+                    frame = orjson.loads(await socket.recv())
+            except TimeoutError:
+                await self._sync()
+                continue
+            await self._receive(frame)
+
+    async def _sync(self) -> None:
+        if self.conversation_id is not None:
+            after = max((int(m["seq"]) for m in self.messages.values()), default=0)
+            await self.send({"type": "sync", "conversation_id": self.conversation_id, "after": after})
+
+    async def _receive(self, frame: Frame) -> None:
+        self.frames.append(frame)
+        match frame["type"]:
+            case "ack":
+                self.conversation_id = frame["conversation_id"]
+                self.duplicates += frame["duplicate"]
+                self.unacknowledged.pop(frame["client_id"], None)
+            case "message" | "response":
+                self._store(frame)
+            case "delta":
+                await self._append(frame)
+            case "snapshot":
+                self.running[frame["message_id"]] = (frame["attempt"], frame["content"])
+            case "resync":
+                await self._sync()
+            case "synced" if frame["more"]:
+                await self._sync()
+            case "ping":
+                await self.send({"type": "pong", "id": frame["id"]})
+        async with self.changed:
+            self.changed.notify_all()
+
+    def _store(self, frame: Frame) -> None:
+        held = self.messages.get(frame["message_id"])
+        if held is None or frame["seq"] >= held["seq"]:
+            self.messages[frame["message_id"]] = frame
+
+    async def _append(self, frame: Frame) -> None:
+        attempt, text = self.running.get(frame["message_id"], (0, ""))
+        length = len(text.encode("utf-16-le")) // 2
+        if frame["attempt"] == attempt and frame["offset"] == length:
+            self.running[frame["message_id"]] = (attempt, text + frame["text"])
+        elif frame["attempt"] > attempt and frame["offset"] == 0:
+            self.running[frame["message_id"]] = (frame["attempt"], frame["text"])
+        elif frame["attempt"] >= attempt and not (frame["attempt"] == attempt and frame["offset"] < length):
+            await self._sync()

@@ -1,0 +1,183 @@
+"""What the protocol promises while processes die: nothing lost, nothing twice, every reply ends (docs/protocol.md)."""
+
+import asyncio
+import random
+
+import pytest
+import redis
+
+from tests.client import ChatClient, new_guest
+from tests.system import LiveSystem
+
+pytestmark = pytest.mark.xdist_group("faulty")
+LONG = "Tell me everything [[fake: tokens={tokens} interval=0.02]]"
+
+
+def stored(system: LiveSystem, conversation_id: str) -> dict[str, tuple[str, str]]:
+    rows = system.rows(
+        "SELECT id::text, status, content FROM conversations_message WHERE conversation_id = %s ORDER BY position", conversation_id
+    )
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def assert_equal_to_the_database(system: LiveSystem, *clients: ChatClient) -> None:
+    """Every client holds exactly the stored transcript, each question has one ended reply, and `seq` has no double."""
+    conversation_id = clients[0].conversation_id
+    assert conversation_id is not None
+    log = stored(system, conversation_id)
+    for client in clients:
+        assert {m["message_id"]: (m["status"], m["content"]) for m in client.messages.values()} == log
+    assert not [status for status, _content in log.values() if status in {"queued", "streaming"}]
+    last, highest = system.rows(
+        "SELECT c.last_seq, max(m.seq) FROM conversations_conversation c JOIN conversations_message m ON m.conversation_id = c.id "
+        "WHERE c.id = %s GROUP BY c.id",
+        conversation_id,
+    )[0]
+    assert last == highest
+
+
+async def test_clients_cut_twenty_times_end_with_the_stored_text(faulty_system: LiveSystem) -> None:
+    visitor = await new_guest(faulty_system.url)
+    async with ChatClient(visitor) as one:
+        await one.ask(LONG.format(tokens=300))
+        await one.until(lambda: one.conversation_id is not None)
+        async with ChatClient(visitor, conversation_id=one.conversation_id) as two:
+            chance = random.Random(7)
+            for _ in range(20):
+                seen = len(one.frames)
+                await one.until(lambda seen=seen: len(one.frames) > seen + chance.randrange(1, 5) or one.answered())
+                await asyncio.gather(one.cut(), two.cut())
+            await asyncio.gather(one.until(one.answered), two.until(two.answered))
+            assert len(one.replies()) == 1
+            assert one.replies()[0]["status"] == "sent"
+            assert_equal_to_the_database(faulty_system, one, two)
+
+
+async def test_killed_replies_worker_is_replaced_within_20_seconds(faulty_system: LiveSystem) -> None:
+    visitor = await new_guest(faulty_system.url)
+    async with ChatClient(visitor) as client:
+        await client.ask(LONG.format(tokens=200))
+        await client.until(lambda: any(text for _attempt, text in client.running.values()))
+        # Which of the two holds the reply is its own affair: both go, one comes back.
+        faulty_system.kill("replies1")
+        faulty_system.kill("replies2")
+        faulty_system.start("replies1")
+        try:
+            await client.until(client.answered, seconds=30)
+        finally:
+            faulty_system.start("replies2")
+        reply = client.replies()[0]
+        assert (reply["status"], reply["attempt"]) == ("sent", 2)
+        assert len(client.replies()) == 1
+        assert_equal_to_the_database(faulty_system, client)
+
+
+async def test_one_of_two_workers_dies_and_the_other_takes_over(faulty_system: LiveSystem) -> None:
+    """Both workers stream; killing one restarts only its replies, within 20 s, once each."""
+    visitors = [await new_guest(faulty_system.url) for _ in range(6)]
+    clients = [await ChatClient(visitor).__aenter__() for visitor in visitors]
+    try:
+        for client in clients:
+            await client.ask(LONG.format(tokens=150))
+        for client in clients:
+            await client.until(lambda client=client: any(text for _attempt, text in client.running.values()))
+        faulty_system.kill("replies2")
+        for client in clients:
+            await client.until(client.answered, seconds=20)
+            assert [reply["status"] for reply in client.replies()] == ["sent"]
+            assert_equal_to_the_database(faulty_system, client)
+    finally:
+        faulty_system.start("replies2")
+        for client in clients:
+            await client.__aexit__()
+
+
+async def test_killed_web_process_loses_no_answer(faulty_system: LiveSystem) -> None:
+    visitor = await new_guest(faulty_system.url)
+    async with ChatClient(visitor) as client:
+        await client.ask(LONG.format(tokens=100))
+        await client.until(lambda: any(text for _attempt, text in client.running.values()))
+        faulty_system.kill("web")
+        conversation_id = client.conversation_id
+        assert conversation_id is not None
+        await asyncio.to_thread(
+            faulty_system.wait,
+            lambda: "sent" in [status for status, _text in list(stored(faulty_system, conversation_id).values())[1:]],
+            "the answer in the database",
+            20,
+        )
+        faulty_system.start("web")
+        await client.until(client.answered)
+        assert client.replies()[0]["attempt"] == 1
+        assert_equal_to_the_database(faulty_system, client)
+
+
+async def test_flushed_valkey_mid_answer(faulty_system: LiveSystem) -> None:
+    visitor = await new_guest(faulty_system.url)
+    async with ChatClient(visitor) as client:
+        await client.ask(LONG.format(tokens=150))
+        await client.until(lambda: any(text for _attempt, text in client.running.values()))
+        with redis.Redis.from_url(faulty_system.redis_url) as valkey:
+            valkey.flushdb()
+        await client.cut()
+        await client.until(client.answered)
+        assert client.replies()[0]["status"] == "sent"
+        assert_equal_to_the_database(faulty_system, client)
+        await client.ask("And again [[fake: tokens=5]]")
+        await client.until(lambda: client.answered(2))
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "code"),
+    [
+        ("status=429 times=1", "sent", None),
+        ("status=429", "failed", "provider_unavailable"),
+        ("status=500", "failed", "provider_unavailable"),
+        ("refuse=1", "failed", "provider_unavailable"),
+        ("status=401", "failed", "provider_rejected"),
+        ("stall=0", "failed", "provider_unavailable"),
+        ("stall=5", "failed", "provider_interrupted"),
+        ("cut=5", "failed", "provider_interrupted"),
+        ("invalid=5", "failed", "provider_interrupted"),
+        ("empty=1", "failed", "provider_empty"),
+    ],
+)
+async def test_provider_faults_end_in_the_documented_state(
+    faulty_system: LiveSystem, fault: str, status: str, code: str | None
+) -> None:
+    visitor = await new_guest(faulty_system.url)
+    async with ChatClient(visitor) as client:
+        await client.ask(f"What about {random.random()}? [[fake: {fault}]]")
+        await client.until(client.answered, seconds=40)
+        reply = client.replies()[0]
+        assert reply["status"] == status
+        assert (reply["error"] or {}).get("code") == code
+        assert reply["content"].strip()
+        assert_equal_to_the_database(faulty_system, client)
+
+
+async def test_a_thousand_messages_sent_twice_are_stored_once(faulty_system: LiveSystem) -> None:
+    """`client_id` twice each, through two sockets, paced by the server's own `rate_limited`."""
+    visitor = await new_guest(faulty_system.url)
+    async with ChatClient(visitor) as one:
+        await one.ask("first [[fake: tokens=2]]")
+        await one.until(lambda: one.conversation_id is not None)
+        async with ChatClient(visitor, conversation_id=one.conversation_id) as two:
+            for number in range(999):
+                client_id = await one.ask(f"message {number}")
+                await two.send(one.unacknowledged.get(client_id) or {"type": "ping"})
+                if number % 40 == 39:
+                    await one.until(lambda: len(one.unacknowledged) < 20)
+            while one.unacknowledged:
+                for frame in list(one.unacknowledged.values()):
+                    await one.send(frame)
+                left = len(one.unacknowledged)
+                await one.until(lambda left=left: len(one.unacknowledged) < left)
+            await asyncio.gather(one.until(one.answered, 60), two.until(two.answered, 60))
+            assert_equal_to_the_database(faulty_system, one, two)
+            rows = faulty_system.rows(
+                "SELECT count(*), count(DISTINCT client_id), count(DISTINCT seq) FROM conversations_message "
+                "WHERE conversation_id = %s AND role = 'user'",
+                one.conversation_id,
+            )
+            assert rows == [(1000, 1000, 1000)]

@@ -1,0 +1,131 @@
+"""A whole Parley of real processes, on the test's own PostgreSQL and Valkey, that a test may kill piece by piece."""
+
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+
+ROOT = Path(__file__).resolve().parent.parent
+SECONDS_TO_START = 60
+PR_SET_PDEATHSIG = 1
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class LiveSystem:
+    """Web, workers and beat as `make run` starts them. `env` overrides their settings."""
+
+    def __init__(self, directory: Path, name: str, redis_database: int, **env: str) -> None:
+        self.directory = directory
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        server = urlsplit(os.environ["DATABASE_URL"])
+        self.database = f"live_{name}_{os.getpid()}"
+        self.admin_url = urlunsplit(server._replace(path="/postgres"))
+        self.database_url = urlunsplit(server._replace(path=f"/{self.database}"))
+        redis = urlsplit(os.environ["REDIS_URL"])
+        self.redis_url = urlunsplit(redis._replace(path=f"/{redis_database}"))
+        self.env = os.environ | {
+            "DATABASE_URL": self.database_url,
+            "REDIS_URL": self.redis_url,
+            "CELERY_BROKER_URL": self.redis_url,
+            "SECRET_KEY": "live-system-test-key",
+            "PARLEY_RUN": "1",
+            "LOG_FORMAT": "json",
+            "OMP_NUM_THREADS": "1",
+            **env,
+        }
+        self.env.pop("PROMETHEUS_MULTIPROC_DIR", None)
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def command(self, name: str) -> list[str]:
+        celery = [sys.executable, "-m", "celery", "-A", "chatbot"]
+        match name.rstrip("0123456789"):
+            case "web":
+                return [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "chatbot.asgi:application"]
+            case "replies":
+                return [*celery, "worker", "-Q", "replies", "-P", "threads", "-c", "64", "-n", f"replies@{name}{self.port}", "-l", "WARNING"]
+            case "default":
+                return [*celery, "worker", "-Q", "default", "-P", "threads", "-c", "2", "-n", f"default@{name}{self.port}", "-l", "WARNING"]
+            case _:
+                return [*celery, "beat", "-l", "WARNING"]
+
+    def start(self, *names: str) -> None:
+        for name in names:
+            log = (self.directory / f"{name}.log").open("ab")
+            self.processes[name] = subprocess.Popen(  # noqa: S603
+                self.command(name), env=self.env, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, preexec_fn=_die_with_parent
+            )
+
+    def kill(self, name: str) -> None:
+        """`kill -9`: no goodbye."""
+        process = self.processes.pop(name)
+        process.kill()
+        process.wait()
+
+    def prepare(self) -> None:
+        with psycopg.connect(self.admin_url, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{self.database}"')  # type: ignore[call-overload]
+        for arguments in (["migrate", "--verbosity", "0"], ["load_demo"]):
+            subprocess.run([sys.executable, "manage.py", *arguments], env=self.env, cwd=ROOT, check=True)  # noqa: S603
+
+    def begin(self, *names: str) -> None:
+        self.prepare()
+        self.start(*names)
+        self.wait(lambda: self.get("/health/ready").get("status") == "ok", "the system to be ready")
+        self.wait(lambda: self.rows("SELECT count(*) FROM faqs_embedding")[0][0] > 100, "the embeddings of the demo FAQs")
+
+    def get(self, path: str) -> dict[str, Any]:
+        """The JSON at a path; empty while nothing useful answers."""
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=5) as response:  # noqa: S310
+                return dict(json.load(response))
+        except urllib.error.HTTPError as error:
+            return dict(json.load(error))
+        except (OSError, ValueError):
+            return {}
+
+    def wait(self, condition: Callable[[], object], what: str, seconds: float = SECONDS_TO_START) -> None:
+        """Poll a condition of other processes. Raises AssertionError with the logs' ends when it does not come."""
+        until = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > until:
+                tails = [f"--- {log.name}\n{log.read_text()[-2000:]}" for log in self.directory.glob("*.log")]
+                raise AssertionError(f"waited {seconds} s for {what}\n" + "\n".join(tails))
+            time.sleep(0.05)
+
+    def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.database_url, autocommit=True) as connection:
+            return connection.execute(sql, parameters).fetchall()  # type: ignore[call-overload,no-any-return]
+
+    def end(self) -> None:
+        for process in self.processes.values():
+            process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        with psycopg.connect(self.admin_url, autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE "{self.database}" WITH (FORCE)')  # type: ignore[call-overload]
