@@ -201,9 +201,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
             self.outbox.put({"type": "synced", "conversation_id": None, "last_seq": 0, "more": False})
             return
         conversation = await query(selectors.get_conversation, self.user, conversation_id)
-        await self._sync(conversation, frame.number("after", default=0))
+        await self._catch_up(conversation, frame.number("after", default=0))
 
-    async def _sync(self, conversation: Conversation, after: int) -> None:
+    async def _catch_up(self, conversation: Conversation, after: int) -> None:
         key = str(conversation.pk)
         await self.watch(key)
         messages = await query(selectors.changes_after, conversation, after, limit=protocol.SYNC_LIMIT)

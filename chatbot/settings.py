@@ -225,6 +225,10 @@ REPLY_MAX_TOKENS = env.int("REPLY_MAX_TOKENS", default=800)
 REPLY_HISTORY_MESSAGES = 10
 REPLY_HISTORY_TOKENS = env.int("REPLY_HISTORY_TOKENS", default=2000)
 
+# What the apps below the assistant may ask of it, by name.
+RETRIEVAL_PREVIEW = "chatbot.retrieval.preview"
+MARKDOWN_RENDERER = "chatbot.markdown.render"
+
 CHAT_STARTERS = {
     "en": ["How long does delivery take?", "How do I return something?", "Which payment methods do you take?"],
     "es": ["¿Cuánto tarda la entrega?", "¿Cómo devuelvo un artículo?", "¿Qué formas de pago aceptan?"],
@@ -277,6 +281,7 @@ LOGGING = {
         # django-structlog writes one line per request; the servers' own access lines would repeat it.
         "django.channels.server": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
+        "celery": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
     },
 }

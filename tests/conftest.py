@@ -19,7 +19,7 @@ def live_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveSystem
 @pytest.fixture(scope="session")
 def provider() -> Iterator[FakeLLM]:
     """The OpenAI-compatible server that `faulty_system` talks to."""
-    with FakeLLM.in_thread() as server:
+    with FakeLLM().in_thread() as server:
         yield server
 
 

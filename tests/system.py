@@ -1,6 +1,5 @@
 """A whole Parley of real processes, on the test's own PostgreSQL and Valkey, that a test may kill piece by piece."""
 
-import ctypes
 import json
 import os
 import signal
@@ -17,19 +16,16 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
+from deploy.processes import dies_with_parent
+
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS_TO_START = 60
-PR_SET_PDEATHSIG = 1
 
 
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class LiveSystem:
@@ -62,20 +58,25 @@ class LiveSystem:
         celery = [sys.executable, "-m", "celery", "-A", "chatbot"]
         match name.rstrip("0123456789"):
             case "web":
-                return [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "chatbot.asgi:application"]
+                return [sys.executable, "-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(self.port), "chatbot.asgi:application"]
             case "replies":
-                return [*celery, "worker", "-Q", "replies", "-P", "threads", "-c", "64", "-n", f"replies@{name}{self.port}", "-l", "WARNING"]
+                return [*celery, "worker", "-Q", "replies", "-P", "threads", "-c", "64", "-n", f"replies@{name}{self.port}"]
             case "default":
-                return [*celery, "worker", "-Q", "default", "-P", "threads", "-c", "2", "-n", f"default@{name}{self.port}", "-l", "WARNING"]
+                return [*celery, "worker", "-Q", "default", "-P", "threads", "-c", "2", "-n", f"default@{name}{self.port}"]
             case _:
-                return [*celery, "beat", "-l", "WARNING"]
+                return [*celery, "beat"]
 
     def start(self, *names: str) -> None:
         for name in names:
-            log = (self.directory / f"{name}.log").open("ab")
-            self.processes[name] = subprocess.Popen(  # noqa: S603
-                self.command(name), env=self.env, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, preexec_fn=_die_with_parent
-            )
+            with (self.directory / f"{name}.log").open("ab") as log:
+                self.processes[name] = subprocess.Popen(
+                    self.command(name),
+                    env=self.env,
+                    cwd=ROOT,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    preexec_fn=dies_with_parent(signal.SIGKILL),
+                )
 
     def kill(self, name: str) -> None:
         """`kill -9`: no goodbye."""
@@ -93,7 +94,7 @@ class LiveSystem:
         self.prepare()
         self.start(*names)
         self.wait(lambda: self.get("/health/ready").get("status") == "ok", "the system to be ready")
-        self.wait(lambda: self.rows("SELECT count(*) FROM faqs_embedding")[0][0] > 100, "the embeddings of the demo FAQs")
+        self.wait(lambda: self.rows("SELECT count(*) FROM faqs_embedding")[0][0] > 60, "the embeddings of the demo FAQs")
 
     def get(self, path: str) -> dict[str, Any]:
         """The JSON at a path; empty while nothing useful answers."""

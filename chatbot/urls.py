@@ -1,0 +1,23 @@
+from django.contrib import admin
+from django.urls import include, path
+
+from . import health, views
+
+urlpatterns = [
+    path("", views.new_chat, name="new_chat"),
+    path("chat/guest", views.guest, name="guest"),
+    path("chat/search", views.search, name="chat_search"),
+    path("chat/archived", views.archived, name="archived_chats"),
+    path("chat/<uuid:conversation_id>", views.chat, name="chat"),
+    path("chat/<uuid:conversation_id>/earlier", views.earlier, name="earlier"),
+    path("chat/<uuid:conversation_id>/rename", views.rename, name="rename_chat"),
+    path("chat/<uuid:conversation_id>/archive", views.set_archived, {"value": True}, name="archive_chat"),
+    path("chat/<uuid:conversation_id>/unarchive", views.set_archived, {"value": False}, name="unarchive_chat"),
+    path("chat/<uuid:conversation_id>/delete", views.delete, name="delete_chat"),
+    path("help/", include("faqs.urls")),
+    path("accounts/", include("allauth.urls")),
+    path("admin/", admin.site.urls),
+    path("health", health.live, name="health"),
+    path("health/ready", health.ready, name="health_ready"),
+    path("", include("django_prometheus.urls")),
+]
