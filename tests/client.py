@@ -161,6 +161,9 @@ class ChatClient:
                 await self._sync()
             case "synced" if frame["more"]:
                 await self._sync()
+            case "error" if frame["code"] == "rate_limited" and frame.get("client_id") in self.unacknowledged:
+                await asyncio.sleep(frame["retry_after"])
+                await self.send(self.unacknowledged[frame["client_id"]])
             case "ping":
                 await self.send({"type": "pong", "id": frame["id"]})
         async with self.changed:

@@ -35,6 +35,7 @@ def faulty_system(tmp_path_factory: pytest.TempPathFactory, provider: FakeLLM) -
         EMBEDDING_PROVIDER="local",
         MODERATION_PROVIDER="local",
         REPLY_STALL_SECONDS="2",
+        SOCKET_FRAMES_PER_SECOND="500",
         REPLY_FIRST_TOKEN_SECONDS="3",
     )
     system.begin("web", "replies1", "replies2", "default", "beat")
