@@ -53,7 +53,7 @@ class User(AbstractUser):
         CLOSED = "closed", _("Closed")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    email = models.EmailField(_("e-mail address"), null=True, blank=True, unique=True)
+    email = models.EmailField(_("e-mail address"), null=True, blank=True, unique=True)  # type: ignore[assignment]
     username = models.CharField(_("user name"), max_length=150, blank=True)
     role = models.CharField(max_length=16, choices=Role, default=Role.USER)
     status = models.CharField(max_length=16, choices=Status, default=Status.ACTIVE)

@@ -7,7 +7,9 @@ from django.contrib.auth.models import Group, Permission
 from .models import User
 
 _VIEW_CONVERSATIONS = ["view_conversation", "view_message", "view_feedback"]
-_CURATE = [f"{verb}_{model}" for verb in ("add", "change", "delete", "view") for model in ("faq", "phrasing", "category")]
+_CURATE = [
+    f"{verb}_{model}" for verb in ("add", "change", "delete", "view") for model in ("faq", "phrasing", "category")
+]
 
 # Admins are superusers: they need no group.
 PERMISSIONS: dict[str, list[str]] = {

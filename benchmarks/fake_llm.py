@@ -98,9 +98,7 @@ class FakeLLM:
     async def _get_control(self, _request: web.Request) -> web.Response:
         return web.json_response({"behaviour": dataclasses.asdict(self.behaviour), **vars(self.statistics)})
 
-    async def _meet(
-        self, request: web.Request, endpoint: str, said: str
-    ) -> tuple[Behaviour, web.Response | None]:
+    async def _meet(self, request: web.Request, endpoint: str, said: str) -> tuple[Behaviour, web.Response | None]:
         """The behaviour for this request, and the answer where that is already the fault."""
         self.statistics.requests[endpoint] += 1
         if request.transport is not None:
@@ -116,9 +114,7 @@ class FakeLLM:
             await drop(request)
         if behaviour.status:
             return behaviour, failure(behaviour)
-        return behaviour, web.Response(
-            text=behaviour.body, content_type=JSON_TYPE
-        ) if behaviour.body else None
+        return behaviour, web.Response(text=behaviour.body, content_type=JSON_TYPE) if behaviour.body else None
 
     async def _asked(self, request: web.Request) -> dict[str, Any]:
         asked: dict[str, Any] = orjson.loads(await request.read())
@@ -131,9 +127,7 @@ class FakeLLM:
         behaviour, failed = await self._meet(request, "chat", said)
         if failed is not None:
             return failed
-        reply = Reply(
-            asked, behaviour, tokens_of(behaviour, DIRECTIVE.sub("", said).strip()), self.statistics
-        )
+        reply = Reply(asked, behaviour, tokens_of(behaviour, DIRECTIVE.sub("", said).strip()), self.statistics)
         if asked.get("stream"):
             return await reply.stream(request)
         await asyncio.sleep(behaviour.first)
@@ -164,15 +158,11 @@ async def serve(fake: FakeLLM) -> None:
 
 def main() -> None:
     defaults = Behaviour()
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--tokens", type=int, default=defaults.tokens)
-    parser.add_argument(
-        "--interval", type=float, default=defaults.interval, help="seconds between two tokens"
-    )
+    parser.add_argument("--interval", type=float, default=defaults.interval, help="seconds between two tokens")
     parser.add_argument("--first", type=float, default=defaults.first, help="seconds to the first token")
     options = parser.parse_args()
     behaviour = Behaviour(tokens=options.tokens, interval=options.interval, first=options.first)

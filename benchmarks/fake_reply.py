@@ -39,9 +39,7 @@ def tokens_of(behaviour: Behaviour, said: str) -> list[str]:
     if behaviour.text:
         return TOKEN.findall(behaviour.text)
     echo = f'You asked: "{said}" '
-    return TOKEN.findall(echo + " ".join(f"word{n}" for n in range(1, behaviour.tokens + 1)))[
-        : behaviour.tokens
-    ]
+    return TOKEN.findall(echo + " ".join(f"word{n}" for n in range(1, behaviour.tokens + 1)))[: behaviour.tokens]
 
 
 async def drop(request: web.Request) -> None:
@@ -179,9 +177,7 @@ def vector(text: str, width: int) -> list[float]:
 
 def vectors(asked: dict[str, Any], texts: Sequence[str]) -> dict[str, Any]:
     width = asked.get("dimensions", 1536)
-    rows = [
-        {"object": "embedding", "index": n, "embedding": vector(text, width)} for n, text in enumerate(texts)
-    ]
+    rows = [{"object": "embedding", "index": n, "embedding": vector(text, width)} for n, text in enumerate(texts)]
     # Not in order: only the index tells which vector is whose.
     usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
     return {"object": "list", "data": rows[::-1], "model": asked["model"], "usage": usage}

@@ -13,8 +13,7 @@ app = Celery("parley")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 # Unnamed exchange: a message goes straight to the queue of its routing key, with no binding in Redis that a flush could lose.
 app.conf.task_queues = [Queue(name, exchange="", routing_key=name) for name in ("default", "replies")]
-app.conf.task_default_queue = app.conf.task_default_routing_key = "default"
-app.conf.task_default_exchange = ""
+app.conf.update(task_default_queue="default", task_default_routing_key="default", task_default_exchange="")
 # The sweep shares the quick queue: a long embedding job must not delay a recovery.
 app.conf.task_routes = {f"chatbot.tasks.{name}": {"queue": "replies"} for name in ("run_reply", "sweep_replies")}
 app.autodiscover_tasks(["chatbot"])

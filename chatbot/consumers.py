@@ -5,7 +5,6 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, TypeVar
 
-
 import structlog
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -35,7 +34,8 @@ REFUSALS = 400
 
 async def query(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     """A domain call in any database thread: sockets need no common one."""
-    return await database_sync_to_async(function, thread_sensitive=False)(*args, **kwargs)
+    result: T = await database_sync_to_async(function, thread_sensitive=False)(*args, **kwargs)
+    return result
 
 
 class RateLimit:
@@ -158,7 +158,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if self.refused > REFUSALS:
             await self.shut(CLOSE_RATE_LIMIT)
             return
-        self._error("rate_limited", "Too many frames; send this one again later.", where | {"retry_after": round(seconds, 3)})
+        self._error(
+            "rate_limited", "Too many frames; send this one again later.", where | {"retry_after": round(seconds, 3)}
+        )
 
     def _error(self, code: str, message: str, where: protocol.Frame) -> None:
         self.outbox.put({"type": "error", "code": code, "message": message} | where)
@@ -285,5 +287,3 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if conversation_id not in self.watched:
             self.watched.add(conversation_id)
             await hub().watch(conversation_id, self.outbox.put)
-
-

@@ -31,5 +31,3 @@ def embed_with(model: EmbeddingModel, faq: FAQ) -> None:
     missing = services.missing_texts(model, faq) if texts else []
     vectors = runtime.run(registry.embedder(model).embed([text for _kind, text in missing])) if missing else []
     services.store_embeddings(model=model, faq=faq, texts=texts, vectors=dict(zip(missing, vectors, strict=True)))
-
-

@@ -52,7 +52,7 @@ async def read_snapshot(client: "redis.asyncio.Redis", message_id: str, attempt:
     except RedisError:
         LIVE_FAILURES.labels("snapshot").inc()
         return None
-    return None if text is None else text.decode(errors="ignore")
+    return text.decode(errors="ignore") if isinstance(text, bytes) else None
 
 
 @dataclass

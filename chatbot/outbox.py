@@ -18,7 +18,9 @@ class Outbox:
     follows it. Over `UNANSWERED_BYTES` outstanding, everything is dropped and `on_overflow` is called once.
     """
 
-    def __init__(self, send: Callable[[str], Awaitable[None]], on_overflow: Callable[[], Coroutine[None, None, None]]) -> None:
+    def __init__(
+        self, send: Callable[[str], Awaitable[None]], on_overflow: Callable[[], Coroutine[None, None, None]]
+    ) -> None:
         self._send, self._on_overflow = send, on_overflow
         self._waiting: deque[str] = deque()
         self._writer: asyncio.Task[None] | None = None

@@ -104,7 +104,10 @@ CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
         # redis-py 8 would time out the layer's blocking reads after 5 s.
-        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None, "health_check_interval": 15}], "prefix": "layer"},
+        "CONFIG": {
+            "hosts": [{"address": REDIS_URL, "socket_timeout": None, "health_check_interval": 15}],
+            "prefix": "layer",
+        },
     }
 }
 
@@ -233,7 +236,11 @@ CHAT_STARTERS = {
     "en": ["How long does delivery take?", "How do I return something?", "Which payment methods do you take?"],
     "es": ["¿Cuánto tarda la entrega?", "¿Cómo devuelvo un artículo?", "¿Qué formas de pago aceptan?"],
     "de": ["Wie lange dauert die Lieferung?", "Wie sende ich etwas zurück?", "Welche Zahlungsarten gibt es?"],
-    "fr": ["Quel est le délai de livraison ?", "Comment retourner un article ?", "Quels moyens de paiement acceptez-vous ?"],
+    "fr": [
+        "Quel est le délai de livraison ?",
+        "Comment retourner un article ?",
+        "Quels moyens de paiement acceptez-vous ?",
+    ],
 }
 SOCKET_FRAMES_PER_SECOND = env.float("SOCKET_FRAMES_PER_SECOND", default=50.0)
 SOCKET_FRAMES_BURST = env.int("SOCKET_FRAMES_BURST", default=200)
@@ -261,7 +268,11 @@ _renderer: list[structlog.typing.Processor] = (
     else [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]
 )
 structlog.configure(
-    processors=[structlog.stdlib.filter_by_level, *_shared_processors, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+    processors=[
+        structlog.stdlib.filter_by_level,
+        *_shared_processors,
+        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+    ],
     logger_factory=structlog.stdlib.LoggerFactory(),
     cache_logger_on_first_use=True,
 )

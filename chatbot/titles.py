@@ -21,7 +21,9 @@ async def title_of(messages: Sequence[Message]) -> str:
     if settings.CHAT_PROVIDER != "local":
         transcript = "\n".join(f"{message.role}: {message.content[:500]}" for message in messages)
         try:
-            title = await registry.chat().complete([ChatMessage("system", INSTRUCTION), ChatMessage("user", transcript)], max_tokens=30)
+            title = await registry.chat().complete(
+                [ChatMessage("system", INSTRUCTION), ChatMessage("user", transcript)], max_tokens=30
+            )
             return title.strip().strip('"') or shortened(question)
         except ProviderError as error:
             log.info("title_from_question", error=error.code)

@@ -19,7 +19,10 @@ _SMALL_TALK = {
     "goodbye": r"bye|bye bye|goodbye|good ?night|see you(?: later)?|that'?s all|adi[oó]s|hasta luego|tsch[uü][sß]+|auf wiedersehen"
     r"|ciao|au revoir|[aà] bient[oô]t",
 }
-_OCCASIONS = {name: re.compile(rf"(?:{pattern})[\s!.,?…]*(?:[\U0001F300-\U0001FAFF\u2600-\u27BF]\s*)*", re.I) for name, pattern in _SMALL_TALK.items()}
+_OCCASIONS = {
+    name: re.compile(rf"(?:{pattern})[\s!.,?…]*(?:[\U0001F300-\U0001FAFF\u2600-\u27BF]\s*)*", re.I)
+    for name, pattern in _SMALL_TALK.items()
+}
 
 _PERSON = (
     r"human|(?:real|actual|live) (?:person|human|agent)|person|agent|representative|someone (?:real|from (?:the|your) team)|customer service|advisor"
@@ -41,7 +44,9 @@ _HUMAN = re.compile(
 
 @cache
 def _detector() -> LanguageDetector:
-    languages = [Language.from_iso_code_639_1(getattr(IsoCode639_1, code.upper())) for code, _name in settings.LANGUAGES]
+    languages = [
+        Language.from_iso_code_639_1(getattr(IsoCode639_1, code.upper())) for code, _name in settings.LANGUAGES
+    ]
     return LanguageDetectorBuilder.from_languages(*languages).build()
 
 

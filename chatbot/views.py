@@ -103,7 +103,8 @@ def search(request: HttpRequest) -> HttpResponse:
     person, query = visitor(request), request.GET.get("q", "").replace("\x00", "")[:200]
     hits = selectors.search_conversations(person, query) if person else []
     found = [
-        {"conversation_id": str(hit.conversation.pk), "title": hit.conversation.title, "snippet": hit.snippet} for hit in hits
+        {"conversation_id": str(hit.conversation.pk), "title": hit.conversation.title, "snippet": hit.snippet}
+        for hit in hits
     ]
     if _wants_json(request):
         return JsonResponse({"results": found})

@@ -56,7 +56,11 @@ WORDS: dict[str, dict[str, str]] = {
         "self_harm": "Vous semblez traverser un moment très difficile. Je ne suis que l'assistant d'une boutique, mais parlez à une personne de confiance ou appelez maintenant les urgences ou une ligne d'écoute. Vous n'êtes pas seul.",
     },
 }
-_SAME = {"provider_empty": "provider_unavailable", "provider_rejected": "provider_unavailable", "internal": "provider_unavailable"}
+_SAME = {
+    "provider_empty": "provider_unavailable",
+    "provider_rejected": "provider_unavailable",
+    "internal": "provider_unavailable",
+}
 
 
 def say(key: str, language: str) -> str:

@@ -21,14 +21,29 @@ class ConversationAdmin(ModelAdmin):
     search_fields = ("title", "user__email")
     ordering = ("-last_message_at",)
     show_full_result_count = False
-    fields = ("user", "title", "language", "owner", "tags", "message_count", "total_tokens", "last_message_at", "transcript")
+    fields = (
+        "user",
+        "title",
+        "language",
+        "owner",
+        "tags",
+        "message_count",
+        "total_tokens",
+        "last_message_at",
+        "transcript",
+    )
     readonly_fields = fields
 
     @admin.display(description=_("Transcript (last 200 messages)"))
     def transcript(self, conversation: Conversation) -> SafeString:
         rows = selectors.transcript(conversation, limit=200)
-        parts = ((m.created_at.strftime("%Y-%m-%d %H:%M"), m.get_role_display(), m.get_status_display(), m.content) for m in rows)
-        line = '<li class="mb-4"><p class="text-sm opacity-70">{} · {} · {}</p><p class="whitespace-pre-wrap">{}</p></li>'
+        parts = (
+            (m.created_at.strftime("%Y-%m-%d %H:%M"), m.get_role_display(), m.get_status_display(), m.content)
+            for m in rows
+        )
+        line = (
+            '<li class="mb-4"><p class="text-sm opacity-70">{} · {} · {}</p><p class="whitespace-pre-wrap">{}</p></li>'
+        )
         return format_html("<ol>{}</ol>", format_html_join("", line, parts))
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -75,7 +75,9 @@ class Log:
                 lambda: signals.log_changed.send_robust(sender=Message, user_id=user_id, messages=changed), robust=True
             )
         if queued is not None:
-            transaction.on_commit(lambda: signals.reply_queued.send_robust(sender=Message, reply_id=queued.pk), robust=True)
+            transaction.on_commit(
+                lambda: signals.reply_queued.send_robust(sender=Message, reply_id=queued.pk), robust=True
+            )
 
 
 @contextmanager

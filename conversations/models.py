@@ -106,14 +106,18 @@ class Message(models.Model):
             models.UniqueConstraint(fields=["conversation", "seq"], name="message_seq_unique"),
             models.UniqueConstraint(fields=["conversation", "position"], name="message_position_unique"),
             models.UniqueConstraint(
-                fields=["conversation", "client_id"], name="message_client_id_unique", condition=Q(client_id__isnull=False)
+                fields=["conversation", "client_id"],
+                name="message_client_id_unique",
+                condition=Q(client_id__isnull=False),
             ),
             models.UniqueConstraint(
                 fields=["conversation"],
                 name="message_one_active_reply",
                 condition=Q(status__in=["queued", "streaming"]),
             ),
-            models.CheckConstraint(name="message_position_within_seq", condition=Q(position__gte=1, seq__gte=F("position"))),
+            models.CheckConstraint(
+                name="message_position_within_seq", condition=Q(position__gte=1, seq__gte=F("position"))
+            ),
             models.CheckConstraint(
                 name="message_only_replies_wait", condition=Q(role="assistant") | Q(status__in=["sent", "discarded"])
             ),

@@ -42,7 +42,9 @@ class Outcome:
 
 def claim(reply_id: UUID) -> Message | None:
     """Take a waiting (or abandoned) reply under a new attempt; None when there is nothing to take."""
-    found = Message.objects.filter(pk=reply_id, status__in=Message.ACTIVE).values_list("conversation_id", flat=True).first()
+    found = (
+        Message.objects.filter(pk=reply_id, status__in=Message.ACTIVE).values_list("conversation_id", flat=True).first()
+    )
     if found is None:
         return None
     with transaction.atomic():
@@ -112,7 +114,9 @@ def request_stop(*, user: User, conversation_id: UUID) -> bool:
         if log.change(reply, only_if={"status": Status.QUEUED}, status=Status.STOPPED, lease_expires_at=None):
             return True
         Message.objects.filter(pk=reply.pk).update(stop_requested_at=log.now)
-        transaction.on_commit(lambda: signals.stop_requested.send_robust(sender=Message, reply_id=reply.pk), robust=True)
+        transaction.on_commit(
+            lambda: signals.stop_requested.send_robust(sender=Message, reply_id=reply.pk), robust=True
+        )
     return True
 
 
@@ -136,9 +140,7 @@ def take_over(*, conversation_id: UUID) -> None:
     with locked(conversation_id) as log:
         log.conversation.owner = Conversation.Owner.AGENT
         log.conversation.owner_epoch += 1
-        log.append(
-            Message(role=Message.Role.SYSTEM, type=Message.Type.EVENT, metadata={"event": "agent_took_over"})
-        )
+        log.append(Message(role=Message.Role.SYSTEM, type=Message.Type.EVENT, metadata={"event": "agent_took_over"}))
         if reply := log.active_reply():
             log.change(reply, status=Status.DISCARDED, lease_expires_at=None)
 
@@ -150,7 +152,12 @@ def withhold(*, message: Message, notice: str, error: dict[str, str]) -> None:
             conversation=log.conversation, role=Message.Role.ASSISTANT, position__gt=message.position
         ).exclude(status=Status.DISCARDED)
         reply = shown.order_by("position").first()
-        ending = {"status": Status.STOPPED, "content": notice, "sources": [], "metadata": {"error": error}}
+        ending: dict[str, Any] = {
+            "status": Status.STOPPED,
+            "content": notice,
+            "sources": [],
+            "metadata": {"error": error},
+        }
         if reply is not None and reply.is_active:
             log.change(reply, lease_expires_at=None, **ending)
             _queue_next(log, after=reply.position)

@@ -62,7 +62,9 @@ def search_conversations(user: User, query: str, limit: int = 20) -> list[Search
         return []
     shown = ~Q(messages__status=Message.Status.DISCARDED)
     found = (
-        Conversation.objects.filter(Q(title__icontains=query) | (Q(messages__content__icontains=query) & shown), user=user)
+        Conversation.objects.filter(
+            Q(title__icontains=query) | (Q(messages__content__icontains=query) & shown), user=user
+        )
         .distinct()
         .order_by("-last_message_at")[:limit]
     )

@@ -49,7 +49,11 @@ def post_message(
         if first is not None:
             return Posted(first, duplicate=True)
         message = Message(
-            role=Message.Role.USER, user=user, content=content, client_id=client_id, language=language or log.conversation.language
+            role=Message.Role.USER,
+            user=user,
+            content=content,
+            client_id=client_id,
+            language=language or log.conversation.language,
         )
         _append_with_reply(log, message, active)
         transaction.on_commit(lambda: signals.message_posted.send_robust(sender=Message, message=message), robust=True)
@@ -58,7 +62,10 @@ def post_message(
 
 def _open_conversation(user: User, client_id: UUID, language: str) -> UUID:
     conversation = Conversation(
-        pk=conversation_id_for(user, client_id), user=user, language=language or user.language, last_message_at=timezone.now()
+        pk=conversation_id_for(user, client_id),
+        user=user,
+        language=language or user.language,
+        last_message_at=timezone.now(),
     )
     Conversation.objects.bulk_create([conversation], ignore_conflicts=True)
     return conversation.pk
@@ -89,7 +96,9 @@ def give_feedback(*, user: User, message_id: UUID, value: str | None, reason: st
         if value is None:
             Feedback.objects.filter(message=message).delete()
         else:
-            Feedback.objects.update_or_create(message=message, defaults={"user": user, "value": value, "reason": reason})
+            Feedback.objects.update_or_create(
+                message=message, defaults={"user": user, "value": value, "reason": reason}
+            )
         message = Message.objects.select_related("feedback").get(pk=message.pk)
         log.change(message)
     return message
@@ -135,7 +144,9 @@ def _update(conversation: Conversation, **values: Any) -> None:
 
 def _announce(conversation: Conversation, *, deleted: bool = False) -> None:
     transaction.on_commit(
-        lambda: signals.conversation_changed.send_robust(sender=Conversation, conversation=conversation, deleted=deleted),
+        lambda: signals.conversation_changed.send_robust(
+            sender=Conversation, conversation=conversation, deleted=deleted
+        ),
         robust=True,
     )
 

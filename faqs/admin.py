@@ -19,7 +19,9 @@ from . import services
 from .models import FAQ, Category, EmbeddingModel, Phrasing
 
 
-class KeywordsField(forms.CharField):
+class KeywordsField(forms.Field):
+    widget = forms.TextInput
+
     """A JSON list of words, edited as words between commas."""
 
     def prepare_value(self, value: Any) -> Any:
@@ -37,7 +39,7 @@ class FAQForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = FAQ
-        fields = "__all__"
+        exclude: ClassVar[list[str]] = []
 
 
 class AskForm(forms.Form):
@@ -79,7 +81,8 @@ class FAQAdmin(ModelAdmin):
         if not faq.answer:
             return "—"
         # The renderer sanitises.
-        return mark_safe(import_string(settings.MARKDOWN_RENDERER)(faq.answer))  # noqa: S308
+        html: str = import_string(settings.MARKDOWN_RENDERER)(faq.answer)
+        return mark_safe(html)  # noqa: S308
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
@@ -89,7 +92,9 @@ class FAQAdmin(ModelAdmin):
         changed = services.set_status(faqs=queryset, status=status)
         already = queryset.count() - changed
         text = _("%(changed)d changed to “%(status)s”, %(already)d already were.")
-        self.message_user(request, text % {"changed": changed, "status": status.label, "already": already}, messages.SUCCESS)
+        self.message_user(
+            request, text % {"changed": changed, "status": status.label, "already": already}, messages.SUCCESS
+        )
 
     @admin.action(description=_("Publish"), permissions=["change"])
     def publish(self, request: HttpRequest, queryset: QuerySet[FAQ]) -> None:
@@ -111,7 +116,12 @@ class FAQAdmin(ModelAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         form = AskForm(request.GET or None, initial={"language": "en"})
-        context = {**self.admin_site.each_context(request), "form": form, "title": _("Ask the assistant"), "opts": FAQ._meta}
+        context = {
+            **self.admin_site.each_context(request),
+            "form": form,
+            "title": _("Ask the assistant"),
+            "opts": FAQ._meta,
+        }
         if form.is_valid():
             preview = import_string(settings.RETRIEVAL_PREVIEW)
             context["decision"], context["passages"] = preview(**form.cleaned_data)

@@ -53,7 +53,9 @@ class FAQ(models.Model):
     view_count = models.PositiveIntegerField(default=0, editable=False)
     helpful_count = models.PositiveIntegerField(default=0, editable=False)
     not_helpful_count = models.PositiveIntegerField(default=0, editable=False)
-    slug = models.SlugField(max_length=120, blank=True, help_text=_("Part of the public address; made from the question."))
+    slug = models.SlugField(
+        max_length=120, blank=True, help_text=_("Part of the public address; made from the question.")
+    )
     meta_title = models.CharField(max_length=70, blank=True)
     meta_description = models.CharField(max_length=160, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -169,5 +171,3 @@ class Embedding(models.Model):
     def hash_of(text: str) -> str:
         """SHA-256 of the text, in hex: the key under which a vector is reused."""
         return hashlib.sha256(text.encode()).hexdigest()
-
-

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Count, F, Q
@@ -86,7 +87,7 @@ def search(
     `vector` has the model's width. Full text only adds candidates; every score is the exact cosine.
     """
     sql = _SEARCH.format(width=int(model.width), model=int(model.pk), candidates=CANDIDATES, answer=ANSWER_WEIGHT)
-    parameters = {
+    parameters: dict[str, Any] = {
         "vector": "[" + ",".join(map(repr, map(float, vector))) + "]",
         "languages": [language, *fallback_languages],
         "config": _CONFIGS.get(language, "simple"),
@@ -108,7 +109,9 @@ def _any_word(text: str) -> str:
 
 def published_by_category(language: str) -> list[FAQ]:
     rows = FAQ.objects.published().filter(language=language)  # type: ignore[attr-defined]
-    return list(rows.select_related("category").order_by("category__position", "category__name", "-priority", "question"))
+    return list(
+        rows.select_related("category").order_by("category__position", "category__name", "-priority", "question")
+    )
 
 
 def article(slug: str, language: str) -> FAQ:
@@ -117,5 +120,3 @@ def article(slug: str, language: str) -> FAQ:
     if not versions:
         raise FAQ.DoesNotExist
     return min(versions, key=lambda faq: (faq.language != language, faq.language != "en", faq.pk))
-
-

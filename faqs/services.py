@@ -54,7 +54,10 @@ def texts_of(faq: FAQ) -> list[Text]:
     """(kind, text) of everything to embed; nothing while a FAQ is not published."""
     if faq.status != FAQ.Status.PUBLISHED:
         return []
-    texts = [(Embedding.Kind.QUESTION.value, faq.question), (Embedding.Kind.ANSWER.value, faq.answer[:ANSWER_CHARACTERS])]
+    texts = [
+        (Embedding.Kind.QUESTION.value, faq.question),
+        (Embedding.Kind.ANSWER.value, faq.answer[:ANSWER_CHARACTERS]),
+    ]
     return texts + [(Embedding.Kind.PHRASING.value, phrasing.text) for phrasing in faq.phrasings.all()]
 
 

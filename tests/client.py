@@ -10,6 +10,7 @@ import aiohttp
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Origin
 
 Frame = dict[str, Any]
 ENDED = {"sent", "stopped", "failed", "discarded"}
@@ -112,7 +113,9 @@ class ChatClient:
         headers = {"Cookie": self.visitor.cookie}
         while True:
             try:
-                async with connect(address, additional_headers=headers, origin=self.visitor.url, open_timeout=5) as socket:  # type: ignore[arg-type]
+                async with connect(
+                    address, additional_headers=headers, origin=Origin(self.visitor.url), open_timeout=5
+                ) as socket:  # type: ignore[arg-type]
                     await self._session(socket)
             except (OSError, ConnectionClosed, TimeoutError, asyncio.IncompleteReadError):
                 pass

@@ -58,11 +58,44 @@ class LiveSystem:
         celery = [sys.executable, "-m", "celery", "-A", "chatbot"]
         match name.rstrip("0123456789"):
             case "web":
-                return [sys.executable, "-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(self.port), "chatbot.asgi:application"]
+                return [
+                    sys.executable,
+                    "-m",
+                    "daphne",
+                    "-v",
+                    "0",
+                    "-b",
+                    "127.0.0.1",
+                    "-p",
+                    str(self.port),
+                    "chatbot.asgi:application",
+                ]
             case "replies":
-                return [*celery, "worker", "-Q", "replies", "-P", "threads", "-c", "64", "-n", f"replies@{name}{self.port}"]
+                return [
+                    *celery,
+                    "worker",
+                    "-Q",
+                    "replies",
+                    "-P",
+                    "threads",
+                    "-c",
+                    "64",
+                    "-n",
+                    f"replies@{name}{self.port}",
+                ]
             case "default":
-                return [*celery, "worker", "-Q", "default", "-P", "threads", "-c", "2", "-n", f"default@{name}{self.port}"]
+                return [
+                    *celery,
+                    "worker",
+                    "-Q",
+                    "default",
+                    "-P",
+                    "threads",
+                    "-c",
+                    "2",
+                    "-n",
+                    f"default@{name}{self.port}",
+                ]
             case _:
                 return [*celery, "beat"]
 
@@ -88,13 +121,15 @@ class LiveSystem:
         with psycopg.connect(self.admin_url, autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{self.database}"')  # type: ignore[call-overload]
         for arguments in (["migrate", "--verbosity", "0"], ["load_demo"]):
-            subprocess.run([sys.executable, "manage.py", *arguments], env=self.env, cwd=ROOT, check=True)  # noqa: S603
+            subprocess.run([sys.executable, "manage.py", *arguments], env=self.env, cwd=ROOT, check=True)
 
     def begin(self, *names: str) -> None:
         self.prepare()
         self.start(*names)
         self.wait(lambda: self.get("/health/ready").get("status") == "ok", "the system to be ready")
-        self.wait(lambda: self.rows("SELECT count(*) FROM faqs_embedding")[0][0] > 60, "the embeddings of the demo FAQs")
+        self.wait(
+            lambda: self.rows("SELECT count(*) FROM faqs_embedding")[0][0] > 60, "the embeddings of the demo FAQs"
+        )
 
     def get(self, path: str) -> dict[str, Any]:
         """The JSON at a path; empty while nothing useful answers."""

@@ -80,9 +80,7 @@ def _load(folder: Path) -> _Loaded:
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         session = _session(folder / "model.onnx")
     except Exception as error:  # both libraries raise bare Exception subclasses of their own
-        raise weights.WeightsCorrupt(
-            f"{folder} holds no readable model: put the right files there."
-        ) from error
+        raise weights.WeightsCorrupt(f"{folder} holds no readable model: put the right files there.") from error
     tokenizer.enable_truncation(max_length=MAX_TOKENS)
     tokenizer.no_padding()
     _check_shape(session, folder)

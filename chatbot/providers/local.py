@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,9 @@ _RULES = {
 class LocalModerator:
     """Flags what is plainly harmful in the languages served; made for precision, not for every wording."""
 
-    rules = {category: re.compile(pattern, re.IGNORECASE) for category, pattern in _RULES.items()}
+    rules: ClassVar[dict[str, re.Pattern[str]]] = {
+        category: re.compile(pattern, re.IGNORECASE) for category, pattern in _RULES.items()
+    }
 
     async def moderate(self, text: str) -> Verdict:
         categories = tuple(category for category, pattern in self.rules.items() if pattern.search(text))

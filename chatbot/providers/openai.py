@@ -227,15 +227,11 @@ class OpenAIProvider:
                 dimensions=self.embedding_width,
                 encoding_format="float",
             ),
-            lambda body: [
-                list(map(float, row["embedding"])) for row in sorted(body["data"], key=itemgetter("index"))
-            ],
+            lambda body: [list(map(float, row["embedding"])) for row in sorted(body["data"], key=itemgetter("index"))],
         )
         widths = {len(vector) for vector in vectors}
         if len(vectors) != len(texts) or widths != {self.embedding_width}:
-            raise ProviderRejected(
-                f"{len(vectors)} vectors of {sorted(widths)} numbers for {len(texts)} texts"
-            )
+            raise ProviderRejected(f"{len(vectors)} vectors of {sorted(widths)} numbers for {len(texts)} texts")
         return vectors
 
     async def moderate(self, text: str) -> Verdict:

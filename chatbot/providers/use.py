@@ -180,9 +180,7 @@ def _load(folder: Path) -> _Loaded:
     except weights.WeightsError:
         raise
     except Exception as error:  # zip, numpy and sentencepiece each have errors of their own
-        raise weights.WeightsCorrupt(
-            f"{folder} holds no readable model: put the right files there."
-        ) from error
+        raise weights.WeightsCorrupt(f"{folder} holds no readable model: put the right files there.") from error
     if tokenizer.get_piece_size() > TABLES * ROWS:
         raise weights.WeightsCorrupt(
             f"{folder / 'sp.model'} has more pieces than weights.npz: put {UseMultilingualV3.name} there."

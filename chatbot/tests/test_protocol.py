@@ -67,7 +67,9 @@ def test_half_a_surrogate_pair_is_refused() -> None:
         Incoming({"content": "\ud800"}).text("content", longest=9)
 
 
-@pytest.mark.parametrize(("value", "code"), [("de", "de"), ("de-AT", "de"), ("DE", "de"), ("xx", ""), (5, ""), (None, "")])
+@pytest.mark.parametrize(
+    ("value", "code"), [("de", "de"), ("de-AT", "de"), ("DE", "de"), ("xx", ""), (5, ""), (None, "")]
+)
 def test_language_is_a_configured_one_or_the_conversations(value: Any, code: str) -> None:
     assert frame(language=value).language() == code
 

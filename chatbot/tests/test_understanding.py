@@ -74,6 +74,9 @@ def test_language_is_the_texts_or_else_the_profiles(text: str, profile: str, lan
 
 
 def test_short_follow_ups_are_read_with_the_question_before() -> None:
-    assert understanding.standalone("and to Spain?", "What is delivery to France?") == "What is delivery to France? and to Spain?"
+    assert (
+        understanding.standalone("and to Spain?", "What is delivery to France?")
+        == "What is delivery to France? and to Spain?"
+    )
     assert understanding.standalone("and to Spain?", None) is None
     assert understanding.standalone("What does delivery to Spain cost in the summer?", "Hello") is None

@@ -29,9 +29,7 @@ def test_posting_takes_a_fixed_number_of_queries(
     question: Message, user: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     with django_assert_num_queries(7):  # savepoint, lock, look, insert, move the queued reply, save, release
-        services.post_message(
-            user=user, content="And?", client_id=uuid4(), conversation_id=question.conversation_id
-        )
+        services.post_message(user=user, content="And?", client_id=uuid4(), conversation_id=question.conversation_id)
 
 
 def test_resend_returns_the_first_message(user: User) -> None:
@@ -54,7 +52,9 @@ def test_client_id_is_per_conversation(user: User, question: Message) -> None:
 
 
 def test_a_queued_reply_moves_behind_the_new_message(user: User, question: Message) -> None:
-    services.post_message(user=user, content="I mean the sofa", client_id=uuid4(), conversation_id=question.conversation_id)
+    services.post_message(
+        user=user, content="I mean the sofa", client_id=uuid4(), conversation_id=question.conversation_id
+    )
     assert log_of(question.conversation_id) == [
         (1, 1, "user", "sent"),
         (3, 3, "user", "sent"),

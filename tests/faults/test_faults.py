@@ -15,7 +15,8 @@ LONG = "Tell me everything [[fake: tokens={tokens} interval=0.02]]"
 
 def stored(system: LiveSystem, conversation_id: str) -> dict[str, tuple[str, str]]:
     rows = system.rows(
-        "SELECT id::text, status, content FROM conversations_message WHERE conversation_id = %s ORDER BY position", conversation_id
+        "SELECT id::text, status, content FROM conversations_message WHERE conversation_id = %s ORDER BY position",
+        conversation_id,
     )
     return {row[0]: (row[1], row[2]) for row in rows}
 
