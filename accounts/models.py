@@ -3,6 +3,7 @@
 from typing import Any, ClassVar, Self
 
 from django.contrib.auth.models import AbstractUser, UserManager
+from django.core.validators import URLValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
@@ -57,7 +58,7 @@ class User(AbstractUser):
     username = models.CharField(_("user name"), max_length=150, blank=True)
     role = models.CharField(max_length=16, choices=Role, default=Role.USER)
     status = models.CharField(max_length=16, choices=Status, default=Status.ACTIVE)
-    avatar_url = models.URLField(blank=True)
+    avatar_url = models.CharField(max_length=500, blank=True, validators=[URLValidator(schemes=["https"])])
     language = models.CharField(max_length=8, default="en")
     timezone = models.CharField(max_length=64, default="UTC")
     gdpr_consent = models.BooleanField(default=False)

@@ -190,6 +190,19 @@ class Hub:
             if not sinks:
                 del self._sinks[conversation_id]
 
+    def watchers(self, conversation_id: str) -> int:
+        """How many sockets of this process watch a conversation."""
+        return len(self._sinks.get(conversation_id, ()))
+
+    async def aclose(self) -> None:
+        """End the subscription; the process or its loop is about to end."""
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.gather(self._reader, return_exceptions=True)
+        await self._pubsub.aclose()  # type: ignore[no-untyped-call]
+        await self._subscriber.aclose()
+        await self.client.aclose()
+
     async def _read(self) -> None:
         while True:
             try:

@@ -6,6 +6,7 @@ from . import health, views
 urlpatterns = [
     path("", views.new_chat, name="new_chat"),
     path("chat/guest", views.guest, name="guest"),
+    path("chat/list", views.conversation_list, name="chat_list"),
     path("chat/search", views.search, name="chat_search"),
     path("chat/archived", views.archived, name="archived_chats"),
     path("chat/<uuid:conversation_id>", views.chat, name="chat"),

@@ -1,12 +1,18 @@
 """The pages of the chat and what its script fetches. A visitor's rows only: a stranger's are not found."""
 
-from typing import Any
+from collections.abc import Callable
+from datetime import datetime
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
 from uuid import UUID
 
+from django import forms
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET, require_POST
 
@@ -16,67 +22,122 @@ from conversations import selectors, services
 from conversations.models import Conversation
 
 from . import protocol
+from .forms import EarlierForm, ListForm, RenameForm, SearchForm
+from .page_strings import strings
 
 PAGE = 50
-
-
-def _conversation(request: HttpRequest, conversation_id: UUID) -> tuple[User, Conversation]:
-    person = visitor(request)
-    if person is None:
-        raise Http404
-    try:
-        return person, selectors.get_conversation(person, conversation_id)
-    except Conversation.DoesNotExist:
-        raise Http404 from None
+P = ParamSpec("P")
 
 
 def _wants_json(request: HttpRequest) -> bool:
     return "application/json" in request.headers.get("Accept", "")
 
 
-def _invalid(field: str, message: str) -> JsonResponse:
-    return JsonResponse({"code": "invalid", "field": field, "message": message}, status=400)
+def _problem(status: int, code: str, message: str, **where: str) -> JsonResponse:
+    return JsonResponse({"code": code, "message": message} | where, status=status)
+
+
+def _invalid(request: HttpRequest, form: forms.Form) -> HttpResponse:
+    """400: the first thing that is wrong, as JSON for the script and as a page for people."""
+    field, errors = next(iter(form.errors.items()))
+    message = str(errors[0])
+    if _wants_json(request):
+        return _problem(400, "invalid", message, field=field)
+    return render(request, "error.html", {"heading": _("That did not work"), "message": message}, status=400)
+
+
+def owned(
+    view: Callable[Concatenate[HttpRequest, Conversation, P], HttpResponse],
+) -> Callable[Concatenate[HttpRequest, UUID, P], HttpResponse]:
+    """Gives a view the visitor's own conversation. Without a visitor: 401 or an empty chat; a stranger's: 404."""
+
+    @wraps(view)
+    def wrapper(request: HttpRequest, conversation_id: UUID, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        person = visitor(request)
+        if person is None:
+            return _no_session() if _wants_json(request) else redirect("new_chat")
+        try:
+            conversation = selectors.get_conversation(person, conversation_id)
+        except Conversation.DoesNotExist:
+            if _wants_json(request):
+                return _problem(404, "not_found", _("There is no such conversation of yours."))
+            raise Http404 from None
+        return view(request, conversation, *args, **kwargs)
+
+    return wrapper
+
+
+def _no_session() -> JsonResponse:
+    return _problem(401, "no_session", _("Your session has ended. Reload the page."))
+
+
+def _listing(person: User | None, *, archived: bool, before: datetime | None = None) -> dict[str, Any]:
+    """The context of a list of conversations, with where it continues."""
+    found = (
+        selectors.conversations_of(person, archived=archived, limit=PAGE + 1, before=before) if person is not None else []
+    )
+    rows = found[:PAGE]
+    return {
+        "mode": "archived" if archived else "active",
+        "conversations": rows,
+        "continues": protocol.timestamp(rows[-1].last_message_at) if len(found) > PAGE else None,
+    }
+
+
+def _chat_data(person: User | None, conversation: Conversation | None, messages: list[protocol.Frame]) -> dict[str, Any]:
+    """What the page's script starts from."""
+    return {
+        "user_id": str(person.pk) if person else None,
+        "is_guest": person is None or person.is_guest,
+        "conversation": protocol.conversation_frame(conversation) if conversation else None,
+        "messages": messages[-PAGE:],
+        "has_earlier": len(messages) > PAGE,
+        "language": (get_language() or "en")[:2],
+        "limits": {"message_characters": protocol.MESSAGE_CHARACTERS, "title_characters": services.TITLE_LENGTH},
+        "site_name": settings.SITE_NAME,
+        "strings": strings(),
+    }
 
 
 def _page(request: HttpRequest, conversation: Conversation | None, *, archived: bool = False) -> HttpResponse:
     person = visitor(request)
-    messages = selectors.transcript(conversation, limit=PAGE) if conversation else []
-    language = (get_language() or "en")[:2]
-    data = {
-        "user_id": str(person.pk) if person else None,
-        "conversation_id": str(conversation.pk) if conversation else None,
-        "messages": [protocol.message_frame(message) for message in messages],
-        "has_earlier": len(messages) == PAGE,
-        "language": language,
-    }
-    context = {
-        "conversation": conversation,
-        "conversations": selectors.conversations_of(person, archived=archived) if person else [],
-        "archived": archived,
-        "starters": settings.CHAT_STARTERS.get(language, settings.CHAT_STARTERS["en"]),
-        "chat_data": data,
-        "message_characters": protocol.MESSAGE_CHARACTERS,
-    }
-    return render(request, "chat/chat.html", context)
+    rows = selectors.transcript(conversation, limit=PAGE + 1) if conversation else []
+    data = _chat_data(person, conversation, [protocol.message_frame(message) for message in rows])
+    starters = settings.CHAT_STARTERS.get(data["language"], settings.CHAT_STARTERS["en"])
+    context = {"conversation": conversation, "chat_data": data, "starters": starters}
+    return render(request, "chat/chat.html", context | _listing(person, archived=archived))
 
 
+@never_cache
 @ensure_csrf_cookie
 @require_GET
 def new_chat(request: HttpRequest) -> HttpResponse:
     return _page(request, None)
 
 
+@never_cache
 @ensure_csrf_cookie
 @require_GET
-def chat(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
-    _person, conversation = _conversation(request, conversation_id)
+@owned
+def chat(request: HttpRequest, conversation: Conversation) -> HttpResponse:
     return _page(request, conversation)
 
 
+@never_cache
 @ensure_csrf_cookie
 @require_GET
 def archived(request: HttpRequest) -> HttpResponse:
     return _page(request, None, archived=True)
+
+
+@never_cache
+@require_GET
+def conversation_list(request: HttpRequest) -> HttpResponse:
+    """A piece of the sidebar: the list or the archive, from a place on."""
+    form = ListForm(request.GET)
+    if not form.is_valid():
+        return _invalid(request, form)
+    return render(request, "chat/_list.html", _listing(visitor(request), **form.cleaned_data))
 
 
 @require_POST
@@ -85,30 +146,33 @@ def guest(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"user_id": str(create_guest(request).pk)})
 
 
+@never_cache
 @require_GET
-def earlier(request: HttpRequest, conversation_id: UUID) -> JsonResponse:
+@owned
+def earlier(request: HttpRequest, conversation: Conversation) -> HttpResponse:
     """The messages before a position, in reading order."""
-    before = request.GET.get("before", "")
-    if not before.isdecimal() or len(before) > 15:
-        return _invalid("before", "`before` must be the position of a message.")
-    _person, conversation = _conversation(request, conversation_id)
-    messages = selectors.transcript(conversation, before=int(before), limit=PAGE)
-    return JsonResponse(
-        {"messages": [protocol.message_frame(message) for message in messages], "has_more": len(messages) == PAGE}
-    )
+    form = EarlierForm(request.GET)
+    if not form.is_valid():
+        return _invalid(request, form)
+    rows = selectors.transcript(conversation, before=form.cleaned_data["before"], limit=PAGE + 1)
+    frames = [protocol.message_frame(message) for message in rows[-PAGE:]]
+    return JsonResponse({"messages": frames, "has_more": len(rows) > PAGE})
 
 
+@never_cache
+@ensure_csrf_cookie
 @require_GET
 def search(request: HttpRequest) -> HttpResponse:
-    person, query = visitor(request), request.GET.get("q", "").replace("\x00", "")[:200]
+    """The visitor's conversations that hold a text: a piece of the sidebar for the script, else the page."""
+    form, person = SearchForm(request.GET), visitor(request)
+    if not form.is_valid():
+        return _invalid(request, form)
+    query = form.cleaned_data["q"]
     hits = selectors.search_conversations(person, query) if person else []
-    found = [
-        {"conversation_id": str(hit.conversation.pk), "title": hit.conversation.title, "snippet": hit.snippet}
-        for hit in hits
-    ]
-    if _wants_json(request):
-        return JsonResponse({"results": found})
-    return render(request, "chat/search.html", {"query": query, "hits": hits})
+    context = {"mode": "search", "query": query, "hits": hits}
+    if "fragment" in request.GET:
+        return render(request, "chat/_list.html", context)
+    return render(request, "chat/search.html", context)
 
 
 def _changed(request: HttpRequest, conversation: Conversation, *, deleted: bool = False) -> HttpResponse:
@@ -118,33 +182,32 @@ def _changed(request: HttpRequest, conversation: Conversation, *, deleted: bool 
 
 
 @require_POST
-def rename(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
-    _person, conversation = _conversation(request, conversation_id)
-    title = request.POST.get("title", "").replace("\x00", "").strip()
-    if not title or len(title) > services.TITLE_LENGTH:
-        return _invalid("title", f"A title has 1 to {services.TITLE_LENGTH} characters.")
-    services.rename(conversation=conversation, title=title)
+@owned
+def rename(request: HttpRequest, conversation: Conversation) -> HttpResponse:
+    form = RenameForm(request.POST)
+    if not form.is_valid():
+        return _invalid(request, form)
+    services.rename(conversation=conversation, title=form.cleaned_data["title"])
     return _changed(request, conversation)
 
 
 @require_POST
-def set_archived(request: HttpRequest, conversation_id: UUID, *, value: bool) -> HttpResponse:
-    _person, conversation = _conversation(request, conversation_id)
+@owned
+def set_archived(request: HttpRequest, conversation: Conversation, *, value: bool) -> HttpResponse:
     services.set_archived(conversation=conversation, archived=value)
     return _changed(request, conversation)
 
 
 @require_POST
-def delete(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
-    _person, conversation = _conversation(request, conversation_id)
+@owned
+def delete(request: HttpRequest, conversation: Conversation) -> HttpResponse:
     services.delete(conversation=conversation)
     return _changed(request, conversation, deleted=True)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """The form was too old, or cookies are off: nothing was changed."""
-    message = "This page was open for too long, or cookies are off. Reload it and try again."
+    message = _("This page was open for too long, or cookies are off. Reload it and try again.")
     if _wants_json(request):
-        return JsonResponse({"code": "csrf", "message": message}, status=403)
-    context: dict[str, Any] = {"heading": "Please try again", "message": message}
-    return render(request, "error.html", context, status=403)
+        return _problem(403, "csrf", message)
+    return render(request, "error.html", {"heading": _("Please try again"), "message": message}, status=403)

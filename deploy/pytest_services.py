@@ -32,6 +32,7 @@ def _stop() -> None:
 
 worker = os.environ.get("PYTEST_XDIST_WORKER")
 os.environ.setdefault("SECRET_KEY", "tests-only")
+os.environ["PARLEY_RUN"] = "1"
 os.environ["PARLEY_HTTPS"] = "0"
 os.environ["ALLOWED_HOSTS"] = "testserver,localhost,127.0.0.1"
 os.environ["LOG_FORMAT"] = "json"

@@ -1,6 +1,7 @@
 """`make run`: everything on this machine, from nothing to the printed address, and nothing left behind after Ctrl-C."""
 
 import contextlib
+import http.client
 import multiprocessing
 import os
 import secrets
@@ -9,8 +10,6 @@ import signal
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,9 @@ from honcho.environ import parse_procfile
 from honcho.manager import Manager
 from honcho.process import Popen, Process
 
-from .embedded import EXTENSIONS, EmbeddedError, Services
+from .embedded import running
 from .processes import dies_with_parent, port_is_free
+from .servers import EmbeddedError, create_extensions
 
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST_BACKOFF = 5.0
@@ -36,7 +36,8 @@ class Child(Process):  # type: ignore[misc]
     ending = multiprocessing.get_context("fork").Event()
 
     def run(self, events: Any = None, ignore_signals: bool = False) -> None:
-        dies_with_parent(signal.SIGKILL)()
+        supervisor = multiprocessing.parent_process()
+        dies_with_parent(signal.SIGKILL, supervisor.pid if supervisor else None)()
         # Handlers, not SIG_IGN: those are not inherited by the command.
         for ignored in (signal.SIGINT, signal.SIGTERM):
             signal.signal(ignored, lambda *_: None)
@@ -80,14 +81,23 @@ def fail(sentence: str) -> None:
 def check_database(url: str) -> None:
     """One sentence for each way in which a database cannot be used. Raises EmbeddedError."""
     try:
-        with psycopg.connect(url, connect_timeout=5, autocommit=True) as connection:
-            known = "SELECT name FROM pg_available_extensions WHERE name = ANY(%s)"
-            available = {row[0] for row in connection.execute(known, [list(EXTENSIONS)])}
+        create_extensions(url)
+    except (psycopg.errors.FeatureNotSupported, psycopg.errors.UndefinedFile) as error:
+        raise EmbeddedError(
+            f"the PostgreSQL server of DATABASE_URL lacks an extension ({first_line(error)}); "
+            "install it there (pgvector provides `vector`)."
+        ) from None
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise EmbeddedError(
+            f"the user of DATABASE_URL may not create the extensions that Parley needs ({first_line(error)}); "
+            "create vector, pg_trgm and unaccent once as a superuser."
+        ) from None
     except psycopg.Error as error:
-        reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
-        raise EmbeddedError(f"the database of DATABASE_URL cannot be used: {reason}") from None
-    if missing := [name for name in EXTENSIONS if name not in available]:
-        raise EmbeddedError(f"the PostgreSQL server of DATABASE_URL lacks the extension {missing[0]}; install it there (pgvector provides `vector`).")
+        raise EmbeddedError(f"the database of DATABASE_URL cannot be used: {first_line(error)}") from None
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def check_redis(url: str) -> None:
@@ -107,14 +117,10 @@ def servers(var: Path) -> Iterator[None]:
         check_database(database)
     if broker:
         check_redis(broker)
-    services = Services(var, postgresql=not database, valkey=not broker)
-    services.start()
-    try:
+    with running(var, postgresql=not database, valkey=not broker) as services:
         os.environ["DATABASE_URL"] = database or str(services.database_url)
         os.environ["REDIS_URL"] = broker or str(services.redis_url)
         yield
-    finally:
-        services.stop()
 
 
 def prepare_environment(var: Path, port: int) -> None:
@@ -133,7 +139,7 @@ def prepare_environment(var: Path, port: int) -> None:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONUNBUFFERED": "1",
     }
-    os.environ.update({name: value for name, value in defaults.items() if name == "PATH" or name not in os.environ})
+    os.environ.update({name: value for name, value in defaults.items() if name == "PATH" or not os.environ.get(name)})
 
 
 def secret_key(var: Path) -> str:
@@ -162,38 +168,58 @@ def prepare_database() -> None:
         connection.close_pool()  # type: ignore[attr-defined]
 
 
+def answers(port: int) -> bool:
+    """Whether the web process serves; any answer that is not its own failure counts."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status < 500
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
 def announce(port: int) -> None:
     """Print the address and the demo logins as soon as the web process answers."""
-    from chatbot.management.commands.load_demo import DEMO_LOGINS
-
     url = f"http://127.0.0.1:{port}"
     until = time.monotonic() + SECONDS_TO_ANSWER
-    while time.monotonic() < until:
-        with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(f"{url}/health", timeout=2):  # noqa: S310
-            break
+    while not answers(port):
+        if time.monotonic() > until:
+            print(f"parley: {url} does not answer after {SECONDS_TO_ANSWER} s; see the lines above.", flush=True)
+            return
         time.sleep(0.1)
-    logins = "\n".join(f"    {role:<8} {email:<24} {password}" for role, email, password in DEMO_LOGINS)
+    print(greeting(url), flush=True)
+
+
+def greeting(url: str) -> str:
+    from chatbot.management.commands.load_demo import DEMO_LOGINS
+
+    logins = [f"    {role:<8} {email:<24} {password}" for role, email, password in DEMO_LOGINS]
     line = "-" * 64
-    print(f"\n{line}\n  Parley is at   {url}\n  Admin          {url}/admin/\n  Demo logins\n{logins}\n  Ctrl-C stops everything; data stays.\n{line}\n", flush=True)
+    head = [f"  Parley is at   {url}", f"  Admin          {url}/admin/", "  Demo logins"]
+    return "\n".join(["", line, *head, *logins, "  Ctrl-C stops everything; data stays.", line, ""])
 
 
 def main() -> None:
     environ.Env.read_env(ROOT / ".env", overwrite=False)
-    multiprocessing.set_start_method("fork")
-    var = Path(os.environ.get("PARLEY_VAR", ROOT / "var")).resolve()
-    var.mkdir(parents=True, exist_ok=True)
-    port = os.environ.get("PORT", "8000")
+    multiprocessing.set_start_method("fork", force=True)
+    var = Path(os.environ.get("PARLEY_VAR") or ROOT / "var").resolve()
+    port = os.environ.get("PORT") or "8000"
     if not port.isdigit() or not 0 < int(port) < 65536:
         fail(f"PORT must be a number from 1 to 65535, not {port!r}.")
     if not port_is_free(int(port)):
         fail(f"port {port} is taken; choose another one, such as `PORT={int(port) % 65535 + 1} make run`.")
-    prepare_environment(var, int(port))
     try:
+        # The servers' lock first: what follows would disturb another Parley on this directory.
         with servers(var):
+            prepare_environment(var, int(port))
             prepare_database()
             supervise(int(port))
     except EmbeddedError as error:
         fail(str(error))
+    except PermissionError as error:
+        fail(f"no permission for {error.filename}; PARLEY_VAR may name another folder.")
     except KeyboardInterrupt:
         fail("stopped.")
 

@@ -1,3 +1,6 @@
+from collections.abc import Mapping
+from typing import Any
+
 from django import template
 from django.utils.safestring import SafeString, mark_safe
 
@@ -8,4 +11,17 @@ register = template.Library()
 
 @register.filter
 def markdown(text: str) -> SafeString:
+    """A text in Markdown as safe HTML."""
     return mark_safe(render(text))  # noqa: S308  (sanitised by nh3)
+
+
+@register.filter
+def answer(message: Mapping[str, Any]) -> SafeString:
+    """The body of a message frame in Markdown, with its citations as links and without the notice of a bad end."""
+    return mark_safe(render(body(message), message["sources"]))  # noqa: S308  (sanitised by nh3)
+
+
+def body(message: Mapping[str, Any]) -> str:
+    """The content of a frame but for the error's message, which ends the content and is shown apart."""
+    error: Mapping[str, str] | None = message["error"]
+    return str(message["content"]).removesuffix(error["message"] if error else "").rstrip()

@@ -1,0 +1,264 @@
+"""One turn in process: real database and Valkey, the local composer or the SDK against the fake provider."""
+
+import asyncio
+from datetime import timedelta
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import User
+from benchmarks.fake_llm import FakeLLM
+from chatbot import live, tasks, titles, turn
+from chatbot.providers import registry
+from chatbot.runtime import db
+from chatbot.turn import take
+from conversations import replies, services
+from conversations.models import Conversation, Message
+from faqs.models import FAQ, Category, Phrasing
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def post(content: str, conversation_id: UUID | None = None) -> Message:
+    user = User.objects.filter(email="ada@example.com").first()
+    user = user or User.objects.create_user("ada@example.com", "correct horse battery")
+    return services.post_message(
+        user=user, content=content, client_id=uuid4(), conversation_id=conversation_id
+    ).message
+
+
+def make_faqs() -> None:
+    category = Category.objects.create(name="Delivery", slug="delivery")
+    for question, phrasing, answer in [
+        ("When will my order arrive?", "What is the delivery time?", "It takes **two days**."),
+        ("How do I return an item?", "Where do I get a return label?", "1. Print the label.\n2. Drop the parcel off."),
+    ]:
+        faq = FAQ.objects.create(category=category, question=question, answer=answer, status="published")
+        Phrasing.objects.create(faq=faq, text=phrasing)
+        tasks.embed_faq(faq.pk)
+
+
+@pytest.fixture
+def knowledge() -> None:
+    make_faqs()
+
+
+@pytest.fixture
+async def publisher(settings: Any) -> AsyncIterator[live.Publisher]:
+    settings.LOCAL_WORDS_PER_SECOND = 10_000
+    made = live.Publisher(live.connect())
+    yield made
+    await made.client.aclose()
+
+
+@pytest.fixture
+async def openai(settings: Any, fake_llm: FakeLLM) -> AsyncIterator[FakeLLM]:
+    settings.CHAT_PROVIDER = settings.MODERATION_PROVIDER = "openai"
+    settings.OPENAI_API_KEY, settings.OPENAI_BASE_URL = "test", fake_llm.base_url
+    registry.chat.cache_clear()
+    registry.moderator.cache_clear()
+    yield fake_llm
+    await registry.chat().aclose()
+    registry.chat.cache_clear()
+    registry.moderator.cache_clear()
+
+
+async def answer(content: str, publisher: live.Publisher, conversation_id: UUID | None = None) -> Message:
+    posted = await db(post, content, conversation_id)
+    queued = await db(Message.objects.get, conversation_id=posted.conversation_id, status="queued")
+    ended = await take(queued.pk, publisher)
+    assert ended is not None
+    return ended
+
+
+async def test_a_question_in_other_words_is_answered_with_its_source(knowledge: None, publisher: live.Publisher) -> None:
+    reply = await answer("how long does shipping take?", publisher)
+    assert (reply.status, reply.content) == ("sent", "It takes **two days**. [1]")
+    assert [source["question"] for source in reply.sources] == ["When will my order arrive?"]
+    assert reply.metadata["decision"] == "answer"
+
+
+async def test_a_list_keeps_its_shape_and_its_source(knowledge: None, publisher: live.Publisher) -> None:
+    reply = await answer("how can I return my item?", publisher)
+    assert reply.content.endswith("off.\n\n[1]")
+
+
+@pytest.mark.parametrize(
+    ("question", "decision"),
+    [("What will the weather be tomorrow in Lisbon?", "decline"), ("Hello!", "greeting"), ("I want to talk to a human", "human")],
+)
+async def test_what_is_no_question_for_the_knowledge_base(
+    knowledge: None, publisher: live.Publisher, question: str, decision: str
+) -> None:
+    reply = await answer(question, publisher)
+    assert reply.metadata["decision"] == decision
+    assert reply.sources == []
+    conversation = await db(Conversation.objects.get)
+    assert ("human_requested" in conversation.tags) == (decision == "human")
+
+
+async def test_without_models_it_declines(publisher: live.Publisher) -> None:
+    assert (await answer("Anything?", publisher)).metadata["decision"] == "decline"
+
+
+async def test_a_model_streams_with_valid_citations_only(
+    knowledge: None, publisher: live.Publisher, openai: FakeLLM
+) -> None:
+    reply = await answer('Delivery time? [[fake: text="Two days [1], or [9]."]]', publisher)
+    assert (reply.status, reply.content) == ("sent", "Two days [1], or .")
+    assert [source["n"] for source in reply.sources] == [1]
+    assert reply.tokens_used > 0
+    assert reply.model_used != "local"
+
+
+async def test_the_deadline_ends_a_reply_and_keeps_what_was_shown(
+    knowledge: None, publisher: live.Publisher, openai: FakeLLM, settings: Any
+) -> None:
+    settings.REPLY_DEADLINE_SECONDS = 1.0
+    reply = await answer("Delivery time? [[fake: tokens=1000 interval=0.05]]", publisher)
+    assert reply.status == "failed"
+    assert reply.metadata["error"]["code"] == "deadline_exceeded"
+    assert reply.content.endswith(reply.metadata["error"]["message"])
+    assert len(reply.content) > len(reply.metadata["error"]["message"])
+
+
+async def test_stop_keeps_what_was_shown(knowledge: None, publisher: live.Publisher, openai: FakeLLM) -> None:
+    posted = await db(post, "Delivery time? [[fake: tokens=1000 interval=0.02]]")
+    queued = await db(Message.objects.get, status="queued")
+    running = asyncio.create_task(take(queued.pk, publisher))
+    async with asyncio.timeout(10):
+        while not (key := str(queued.pk)) in turn.running or not turn.running[key].stream.text:
+            await asyncio.sleep(0.01)
+    turn.stop("somebody else's")
+    turn.stop(key)
+    ended = await running
+    assert ended is not None
+    assert ended.status == "stopped"
+    assert ended.content
+    assert posted.conversation_id == ended.conversation_id
+
+
+async def test_a_lost_lease_writes_nothing(
+    knowledge: None, publisher: live.Publisher, openai: FakeLLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turn, "HEARTBEAT_SECONDS", 0.05)
+    await db(post, "Delivery time? [[fake: tokens=1000 interval=0.02]]")
+    queued = await db(Message.objects.get, status="queued")
+    running = asyncio.create_task(take(queued.pk, publisher))
+    async with asyncio.timeout(10):
+        while str(queued.pk) not in turn.running:
+            await asyncio.sleep(0.01)
+    await db(replies.take_over, conversation_id=queued.conversation_id)
+    assert await running is None
+    stored = await db(Message.objects.get, pk=queued.pk)
+    assert (stored.status, stored.content) == ("discarded", "")
+
+
+async def test_a_reply_that_failed_too_often_is_given_up(publisher: live.Publisher) -> None:
+    await db(post, "Hello?")
+    queued = await db(Message.objects.get, status="queued")
+    await db(Message.objects.filter(pk=queued.pk).update, attempt=turn.MAX_ATTEMPTS)
+    ended = await take(queued.pk, publisher)
+    assert ended is not None
+    assert ended.metadata["error"]["code"] == "internal"
+
+
+async def test_a_stop_before_a_crash_is_honoured_by_the_next_attempt(publisher: live.Publisher) -> None:
+    await db(post, "Hello?")
+    queued = await db(Message.objects.get, status="queued")
+    await db(Message.objects.filter(pk=queued.pk).update, stop_requested_at=timezone.now())
+    ended = await take(queued.pk, publisher)
+    assert ended is not None
+    assert ended.status == "stopped"
+
+
+async def test_a_fault_of_ours_ends_with_an_apology(publisher: live.Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(text: str, profile: str) -> str:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr("chatbot.understanding.language_of", broken)
+    reply = await answer("Hello?", publisher)
+    assert reply.metadata["error"]["code"] == "internal"
+
+
+async def test_nothing_is_taken_twice(publisher: live.Publisher) -> None:
+    assert await take(uuid4(), publisher) is None
+
+
+async def test_follow_ups_are_read_with_the_question_before(knowledge: None, publisher: live.Publisher) -> None:
+    first = await answer("What is the delivery time of an order?", publisher)
+    second = await answer("and for two?", publisher, first.conversation_id)
+    assert second.metadata["decision"] == "answer"
+
+
+def test_titles_come_from_the_first_question_or_the_model(settings: Any) -> None:
+    message = post("How long   does delivery to the north of Norway usually take in the winter months?")
+    tasks.generate_title(str(message.conversation_id))
+    title = Conversation.objects.get().title
+    assert title.startswith("How long does delivery")
+    assert len(title) <= titles.LONGEST + 1
+
+
+async def test_a_model_makes_titles(openai: FakeLLM) -> None:
+    message = await db(post, 'About sofas [[fake: text="Sofa questions"]]')
+    assert await titles.title_of([message]) == "Sofa questions"
+    openai.behave(status=400, endpoint="chat")
+    assert await titles.title_of([message]) == 'About sofas [[fake: text="Sofa questions"]]'
+
+
+@pytest.mark.parametrize(("text", "category"), [("I will kill you", "violence"), ("I want to kill myself", "self-harm")])
+def test_a_flagged_message_gets_a_kind_notice_and_no_answer(text: str, category: str) -> None:
+    message = post(text)
+    for _ in range(2):
+        tasks.moderate_message(str(message.pk))
+    reply = Message.objects.get(role="assistant")
+    assert (reply.status, reply.metadata["error"]["code"]) == ("stopped", "moderated")
+    message.refresh_from_db()
+    assert message.moderation is not None
+    assert message.moderation["categories"] == [category]
+
+
+def test_a_harmless_message_keeps_its_reply() -> None:
+    message = post("Can you kill the lights in the shop?")
+    tasks.moderate_message(str(message.pk))
+    assert Message.objects.get(role="assistant").status == "queued"
+    message.refresh_from_db()
+    assert message.moderation == {"flagged": False, "categories": [], "provider": "local"}
+
+
+def test_sweeps_find_what_was_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[str, str]] = []
+    monkeypatch.setattr(tasks, "dispatch", lambda task, key: sent.append((task.name, key)))
+    message = post("Hello?")
+    tasks.sweep_replies()
+    tasks.sweep_moderation()
+    assert sent == []
+    past = timezone.now() - timedelta(minutes=5)
+    Message.objects.filter(role="assistant").update(lease_expires_at=past)
+    Message.objects.update(created_at=past)
+    tasks.sweep_replies()
+    tasks.sweep_moderation()
+    reply = Message.objects.get(role="assistant")
+    assert sent == [("chatbot.tasks.run_reply", str(reply.pk)), ("chatbot.tasks.moderate_message", str(message.pk))]
+
+
+def test_the_embedding_sweep_repairs_what_is_stale(knowledge: None) -> None:
+    from faqs.models import Embedding
+
+    before = Embedding.objects.count()
+    Embedding.objects.filter(kind="question").delete()
+    tasks.sweep_embeddings()
+    assert Embedding.objects.count() == before
+    tasks.embed_faq(0)
+
+
+def test_a_reply_run_as_a_task_gets_a_title(knowledge: None, settings: Any) -> None:
+    settings.LOCAL_WORDS_PER_SECOND = 10_000
+    post("Hello!")
+    reply = Message.objects.get(role="assistant")
+    tasks.run_reply(str(reply.pk))
+    reply.refresh_from_db()
+    assert reply.status == "sent"
