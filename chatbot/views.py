@@ -74,7 +74,9 @@ def _no_session() -> JsonResponse:
 def _listing(person: User | None, *, archived: bool, before: datetime | None = None) -> dict[str, Any]:
     """The context of a list of conversations, with where it continues."""
     found = (
-        selectors.conversations_of(person, archived=archived, limit=PAGE + 1, before=before) if person is not None else []
+        selectors.conversations_of(person, archived=archived, limit=PAGE + 1, before=before)
+        if person is not None
+        else []
     )
     rows = found[:PAGE]
     return {
@@ -84,7 +86,9 @@ def _listing(person: User | None, *, archived: bool, before: datetime | None = N
     }
 
 
-def _chat_data(person: User | None, conversation: Conversation | None, messages: list[protocol.Frame]) -> dict[str, Any]:
+def _chat_data(
+    person: User | None, conversation: Conversation | None, messages: list[protocol.Frame]
+) -> dict[str, Any]:
     """What the page's script starts from."""
     return {
         "user_id": str(person.pk) if person else None,

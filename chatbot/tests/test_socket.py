@@ -136,7 +136,10 @@ async def test_deltas_snapshot_and_response(socket: Socket) -> None:
         ('{"type": 5}', "unknown_type"),
         ('{"type": "message", "content": "x"}', "invalid"),
         (f'{{"type": "message", "content": "", "client_id": "{SOME_ID}"}}', "invalid"),
-        (f'{{"type": "message", "content": "x", "client_id": "{SOME_ID}", "conversation_id": "{SOME_ID}"}}', "not_found"),
+        (
+            f'{{"type": "message", "content": "x", "client_id": "{SOME_ID}", "conversation_id": "{SOME_ID}"}}',
+            "not_found",
+        ),
         (f'{{"type": "sync", "conversation_id": "{SOME_ID}"}}', "not_found"),
         (f'{{"type": "stop", "conversation_id": "{SOME_ID}"}}', "not_found"),
         (f'{{"type": "regenerate", "message_id": "{SOME_ID}"}}', "not_found"),

@@ -1,8 +1,8 @@
 """One turn in process: real database and Valkey, the local composer or the SDK against the fake provider."""
 
 import asyncio
-from datetime import timedelta
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -25,9 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def post(content: str, conversation_id: UUID | None = None) -> Message:
     user = User.objects.filter(email="ada@example.com").first()
     user = user or User.objects.create_user("ada@example.com", "correct horse battery")
-    return services.post_message(
-        user=user, content=content, client_id=uuid4(), conversation_id=conversation_id
-    ).message
+    return services.post_message(user=user, content=content, client_id=uuid4(), conversation_id=conversation_id).message
 
 
 def make_faqs() -> None:
@@ -74,7 +72,9 @@ async def answer(content: str, publisher: live.Publisher, conversation_id: UUID 
     return ended
 
 
-async def test_a_question_in_other_words_is_answered_with_its_source(knowledge: None, publisher: live.Publisher) -> None:
+async def test_a_question_in_other_words_is_answered_with_its_source(
+    knowledge: None, publisher: live.Publisher
+) -> None:
     reply = await answer("how long does shipping take?", publisher)
     assert (reply.status, reply.content) == ("sent", "It takes **two days**. [1]")
     assert [source["question"] for source in reply.sources] == ["When will my order arrive?"]
@@ -88,7 +88,11 @@ async def test_a_list_keeps_its_shape_and_its_source(knowledge: None, publisher:
 
 @pytest.mark.parametrize(
     ("question", "decision"),
-    [("What will the weather be tomorrow in Lisbon?", "decline"), ("Hello!", "greeting"), ("I want to talk to a human", "human")],
+    [
+        ("What will the weather be tomorrow in Lisbon?", "decline"),
+        ("Hello!", "greeting"),
+        ("I want to talk to a human", "human"),
+    ],
 )
 async def test_what_is_no_question_for_the_knowledge_base(
     knowledge: None, publisher: live.Publisher, question: str, decision: str
@@ -117,7 +121,7 @@ async def test_a_model_streams_with_valid_citations_only(
 async def test_the_deadline_ends_a_reply_and_keeps_what_was_shown(
     knowledge: None, publisher: live.Publisher, openai: FakeLLM, settings: Any
 ) -> None:
-    settings.REPLY_DEADLINE_SECONDS = 1.0
+    settings.REPLY_DEADLINE_SECONDS = 4.0
     reply = await answer("Delivery time? [[fake: tokens=1000 interval=0.05]]", publisher)
     assert reply.status == "failed"
     assert reply.metadata["error"]["code"] == "deadline_exceeded"
@@ -130,7 +134,7 @@ async def test_stop_keeps_what_was_shown(knowledge: None, publisher: live.Publis
     queued = await db(Message.objects.get, status="queued")
     running = asyncio.create_task(take(queued.pk, publisher))
     async with asyncio.timeout(10):
-        while not (key := str(queued.pk)) in turn.running or not turn.running[key].stream.text:
+        while (key := str(queued.pk)) not in turn.running or not turn.running[key].stream.text.strip():
             await asyncio.sleep(0.01)
     turn.stop("somebody else's")
     turn.stop(key)
@@ -209,7 +213,9 @@ async def test_a_model_makes_titles(openai: FakeLLM) -> None:
     assert await titles.title_of([message]) == 'About sofas [[fake: text="Sofa questions"]]'
 
 
-@pytest.mark.parametrize(("text", "category"), [("I will kill you", "violence"), ("I want to kill myself", "self-harm")])
+@pytest.mark.parametrize(
+    ("text", "category"), [("I will kill you", "violence"), ("I want to kill myself", "self-harm")]
+)
 def test_a_flagged_message_gets_a_kind_notice_and_no_answer(text: str, category: str) -> None:
     message = post(text)
     for _ in range(2):

@@ -12,7 +12,9 @@ from faqs.models import FAQ, Category
 @pytest.fixture
 def article(db: None) -> FAQ:
     category = Category.objects.create(name="Delivery", slug="delivery")
-    FAQ.objects.create(category=category, question="Wann?", answer="Bald.", language="de", slug="when", status="published")
+    FAQ.objects.create(
+        category=category, question="Wann?", answer="Bald.", language="de", slug="when", status="published"
+    )
     FAQ.objects.create(category=category, question="Secret?", answer="No.", status="draft")
     return FAQ.objects.create(category=category, question="When?", answer="**Soon**.", slug="when", status="published")
 

@@ -54,7 +54,15 @@ const parser = new Marked({
     },
   },
 });
-parser.use({ extensions: [citation] });
+
+function isForeign(href) {
+  try {
+    const address = new URL(href, document.baseURI);
+    return /^https?:$/.test(address.protocol) && address.host !== location.host;
+  } catch {
+    return true;
+  }
+}
 
 const purify = window.DOMPurify(window);
 purify.addHook("afterSanitizeAttributes", (node) => {
@@ -63,8 +71,7 @@ purify.addHook("afterSanitizeAttributes", (node) => {
   node.setAttribute("rel", "noopener nofollow");
   const isCitation = node.classList.contains("cite");
   if (!isCitation) node.removeAttribute("target");
-  const address = node.hasAttribute("href") && URL.parse(node.getAttribute("href"), document.baseURI);
-  if (isCitation || (address && /^https?:$/.test(address.protocol) && address.host !== location.host)) node.setAttribute("target", "_blank");
+  if (node.hasAttribute("href") && (isCitation || isForeign(node.getAttribute("href")))) node.setAttribute("target", "_blank");
 });
 
 export function sanitise(html) {
