@@ -1,6 +1,7 @@
 """The Content-Security-Policy of every page but the admin's, whose scripts are not ours."""
 
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.core.exceptions import DisallowedHost
@@ -36,14 +37,10 @@ class ContentSecurityPolicyMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self.is_async:
             return self._later(request)
-        response = self.get_response(request)
-        assert isinstance(response, HttpResponseBase)
-        return self._protect(request, response)
+        return self._protect(request, cast(HttpResponseBase, self.get_response(request)))
 
     async def _later(self, request: HttpRequest) -> HttpResponseBase:
-        response = self.get_response(request)
-        assert not isinstance(response, HttpResponseBase)
-        return self._protect(request, await response)
+        return self._protect(request, await cast(Awaitable[HttpResponseBase], self.get_response(request)))
 
     def _protect(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         if not request.path.startswith("/admin/"):

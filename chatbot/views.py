@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, cast
 from uuid import UUID
 
 from django import forms
@@ -64,7 +64,7 @@ def owned(
             raise Http404 from None
         return view(request, conversation, *args, **kwargs)
 
-    return wrapper
+    return cast(Callable[Concatenate[HttpRequest, UUID, P], HttpResponse], wrapper)
 
 
 def _no_session() -> JsonResponse:
