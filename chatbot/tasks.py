@@ -1,18 +1,19 @@
 """The work off the request path. Every task may run twice or late: the database decides what is left to do."""
 
+import threading
 from datetime import timedelta
 from functools import cache
 from uuid import UUID
 
 from celery import shared_task
-from celery.signals import heartbeat_sent
+from celery.signals import heartbeat_sent, worker_ready
 from django.utils import timezone
 
 from conversations import replies, selectors, services
 from conversations.models import Message
 from faqs.selectors import live_models, stale_faqs
 
-from . import embedding, health, live, runtime, titles, turn
+from . import embedding, health, live, runtime, titles, turn, understanding
 from .events import dispatch
 from .metrics import SWEPT
 from .providers import registry
@@ -87,6 +88,19 @@ def sweep_embeddings() -> None:
     for model in live_models():
         for faq in stale_faqs(model, limit=200):
             embedding.embed_with(model, faq)
+
+
+def warm_up() -> None:
+    """Load the models before somebody waits for them."""
+    understanding.language_of("Good morning", "en")
+    for embedder in registry.embedders():
+        if embedder.provider == "local":
+            runtime.run(embedder.embed(["Good morning"]))
+
+
+@worker_ready.connect
+def warm_up_beside(sender: object, **kwargs: object) -> None:
+    threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
 
 
 @heartbeat_sent.connect

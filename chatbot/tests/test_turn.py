@@ -268,3 +268,9 @@ def test_a_reply_run_as_a_task_gets_a_title(knowledge: None, settings: Any) -> N
     tasks.run_reply(str(reply.pk))
     reply.refresh_from_db()
     assert reply.status == "sent"
+
+
+def test_a_worker_warms_its_models_up() -> None:
+    registry.embedders.cache_clear()
+    tasks.warm_up()
+    assert registry.embedders.cache_info().currsize == 1

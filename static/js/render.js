@@ -5,8 +5,9 @@ import { paint as paintMarkdown } from "./markdown.js";
 import { cloneOf, data, say } from "./page.js";
 
 const part = (node, selector) => node.querySelector(selector);
-const time = new Intl.DateTimeFormat(data.language, { hour: "2-digit", minute: "2-digit" });
-const dayAndTime = new Intl.DateTimeFormat(data.language, { dateStyle: "medium", timeStyle: "short" });
+const locale = navigator.languages.find((language) => language.startsWith(data.language)) ?? data.language;
+const time = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
+const dayAndTime = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
 const AUTHORS = { user: "you", assistant: "assistant", agent: "agent", system: "system" };
 
 /** A node for a message, or the one that the server rendered. */

@@ -16,6 +16,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# A cold worker loads its models at the first question.
+expect.set_options(timeout=40_000)
 QUESTION = "how long does shipping take?"
 
 
@@ -58,7 +60,7 @@ def test_a_guest_gets_a_streamed_answer_whose_source_opens(page: Page, context: 
     )
     ask(page)
     link = page.get_by_role("link", name="When will my order arrive?")
-    expect(link).to_be_visible(timeout=20_000)
+    expect(link).to_be_visible()
     assert page.evaluate("window.lengths.size") > 5
     expect(page.locator("main")).to_contain_text("working days")
     with context.expect_page() as opened:
@@ -68,29 +70,29 @@ def test_a_guest_gets_a_streamed_answer_whose_source_opens(page: Page, context: 
 
 def test_reloading_in_the_middle_loses_and_repeats_nothing(page: Page) -> None:
     ask(page)
-    expect(page.locator("main")).to_contain_text("Orders placed", timeout=20_000)
+    expect(page.locator("main")).to_contain_text("Orders placed")
     page.reload()
-    expect(page.get_by_role("link", name="When will my order arrive?")).to_have_count(1, timeout=20_000)
+    expect(page.get_by_role("link", name="When will my order arrive?")).to_have_count(1)
     expect(page.locator("main").get_by_text("You get a tracking link")).to_have_count(1)
 
 
 def test_losing_the_network_in_the_middle_loses_nothing(page: Page, context: BrowserContext) -> None:
     ask(page)
-    expect(page.locator("main")).to_contain_text("Orders placed", timeout=20_000)
+    expect(page.locator("main")).to_contain_text("Orders placed")
     context.set_offline(True)
     ask(page, "thanks!")
     context.set_offline(False)
-    expect(page.locator("main")).to_contain_text("You're welcome", timeout=30_000)
+    expect(page.locator("main")).to_contain_text("You're welcome")
     expect(page.get_by_role("link", name="When will my order arrive?")).to_have_count(1)
 
 
 def test_two_tabs_show_the_same_conversation(page: Page, context: BrowserContext) -> None:
     ask(page, "hello")
-    expect(page.locator("main")).to_contain_text("What would you like to know", timeout=20_000)
+    expect(page.locator("main")).to_contain_text("What would you like to know")
     other = context.new_page()
     other.goto(page.url)
     ask(page)
-    expect(other.get_by_role("link", name="When will my order arrive?")).to_be_visible(timeout=20_000)
+    expect(other.get_by_role("link", name="When will my order arrive?")).to_be_visible()
     expect(page.get_by_role("link", name="When will my order arrive?")).to_be_visible()
 
 
@@ -99,6 +101,6 @@ def test_nothing_runs_over_the_edge_of_a_phone(browser: Browser, live_system: Li
     page = context.new_page()
     page.goto(live_system.url)
     ask(page, "word" * 200)
-    expect(page.locator("main")).to_contain_text("wordword", timeout=20_000)
+    expect(page.locator("main")).to_contain_text("wordword")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     context.close()
