@@ -38,6 +38,7 @@ def chat(page: Page, url: str, name: str) -> None:
     if page.locator("#drawer-open").is_visible():
         page.locator("#drawer-open").click()
     page.locator(".conversation .options").first.click()
+    page.locator(".menu.placed").wait_for()
     shoot(page, f"{name}-menu")
     page.locator("[data-do=delete]:visible").click()
     shoot(page, f"{name}-delete")

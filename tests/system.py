@@ -106,6 +106,7 @@ class LiveSystem:
                     self.command(name),
                     env=self.env,
                     cwd=ROOT,
+                    stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     preexec_fn=dies_with_parent(signal.SIGKILL),

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,12 +8,19 @@ from django.utils.safestring import SafeString, mark_safe
 from chatbot.markdown import render
 
 register = template.Library()
+_MARKS = re.compile(r"[*`#|]+|\[\d{1,3}\]")
 
 
 @register.filter
 def markdown(text: str) -> SafeString:
     """A text in Markdown as safe HTML."""
     return mark_safe(render(text))  # noqa: S308  (sanitised by nh3)
+
+
+@register.filter
+def plain(text: str) -> str:
+    """A piece of Markdown without its marks, for a line of plain text."""
+    return _MARKS.sub("", text)
 
 
 @register.filter

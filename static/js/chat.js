@@ -67,6 +67,7 @@ export class Chat {
 
   ready() {
     this.handlers.onState("ready");
+    this.hasRejoined = false;
     this.isSyncing = false;
     this.syncedAt = 0;
     this.outbox.flush(true);
@@ -76,8 +77,10 @@ export class Chat {
   }
 
   fatal(code) {
-    if (code === 4401 && !this.id) this.becomeGuest();
-    else this.handlers.onState(code === 4401 ? "signed_out" : "other_user");
+    if (code === 4401 && !this.id && !this.hasRejoined) {
+      this.hasRejoined = true;
+      this.becomeGuest();
+    } else this.handlers.onState(code === 4401 ? "signed_out" : "other_user");
   }
 
   // -- staying in step ------------------------------------------------------------------------------------
@@ -223,7 +226,8 @@ export class Chat {
     const text = data.strings[frame.code] ?? frame.message;
     if (frame.client_id && this.outbox.entries.has(frame.client_id)) this.refusedMessage(frame, text);
     else if (frame.code === "nothing_to_stop") this.sync();
-    else if (frame.conversation_id !== this.id || frame.code !== "not_found") toast(text);
+    else if (frame.code === "not_found" && frame.conversation_id === this.id) this.handlers.onState("gone");
+    else toast(text);
     this.isSyncing = false;
   }
 

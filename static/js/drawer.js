@@ -26,8 +26,9 @@ export function setUpDrawer() {
 
 /** Put an opening menu beside its button, inside the window. */
 export function placeMenu(event) {
-  if (event.newState !== "open") return;
   const menu = event.target;
+  menu.classList.toggle("placed", event.newState === "open");
+  if (event.newState !== "open") return;
   const anchor = document.querySelector(`[popovertarget="${menu.id}"]`).getBoundingClientRect();
   const margin = 8;
   const below = anchor.bottom + 4 + menu.offsetHeight + margin <= innerHeight;

@@ -6,7 +6,7 @@ import { setUpDrawer } from "./drawer.js";
 import { announce, by, data, say, toast } from "./page.js";
 import { paintFeedback } from "./render.js";
 import { Sidebar } from "./sidebar.js";
-import { claim } from "./store.js";
+import { claim, write } from "./store.js";
 
 const QUIET_FOR = 1_000;
 const DONE_FOR = 2_000;
@@ -65,6 +65,7 @@ function tellEnd(state) {
 function opened(id) {
   history.replaceState(null, "", `/chat/${id}`);
   composer.set(composer.box.value);
+  write("draft:new", null);
   sidebar.markAll();
 }
 
@@ -85,8 +86,9 @@ function ended(message) {
   if (announced.has(message.message_id)) return;
   announced.add(message.message_id);
   const node = by("messages").querySelector(`[data-id="${message.message_id}"]`);
-  const text = `${node.querySelector(".body").innerText} ${message.error?.message ?? ""}`;
-  announce(`${say(message.role === "agent" ? "agent" : "answer_from")} ${text}`.trim());
+  const author = say(message.role === "agent" ? "agent" : "answer_from");
+  const parts = [author, node.querySelector(".body").innerText, message.error?.message, node.querySelector(".state").textContent];
+  announce(parts.filter(Boolean).join(" "));
 }
 
 // -- what the visitor does ------------------------------------------------------------------------------
@@ -126,8 +128,11 @@ function judge(button, node, verdict) {
   const value = button.getAttribute("aria-pressed") === "true" ? null : verdict;
   paintFeedback(node, value);
   chat.giveFeedback(node.dataset.id, value);
-  node.querySelector(".reason").hidden = value !== "down";
-  if (value === "down") node.querySelector(".reason input").focus();
+  const form = node.querySelector(".reason");
+  form.hidden = value !== "down";
+  if (form.hidden) return;
+  form.reason.focus({ preventScroll: true });
+  form.scrollIntoView({ block: "nearest" });
 }
 
 function closeReason(node) {

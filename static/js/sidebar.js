@@ -1,7 +1,7 @@
 // The list of conversations: live, searchable, and where they are renamed, archived and deleted.
 
 import { placeMenu, walkMenu } from "./drawer.js";
-import { by, cloneOf, data, fragment, post, say, toast } from "./page.js";
+import { announce, by, cloneOf, data, fragment, post, say, toast } from "./page.js";
 
 const SEARCH_AFTER = 200;
 
@@ -103,9 +103,10 @@ export class Sidebar {
     this.waiting = setTimeout(() => this.find(), SEARCH_AFTER);
   }
 
-  find() {
+  async find() {
     const query = this.search.value.trim();
-    this.load(query ? `/chat/search?fragment&q=${encodeURIComponent(query)}` : "/chat/list");
+    await this.load(query ? `/chat/search?fragment&q=${encodeURIComponent(query)}` : "/chat/list");
+    if (query) announce(say("found", { count: this.rows.children.length }));
   }
 
   /** Replace the list; a newer wish overtakes an older one. */

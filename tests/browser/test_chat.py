@@ -1,48 +1,12 @@
 """The chat page in a real browser, on a live system with demo content."""
 
-import shutil
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.system import LiveSystem
 
 pytestmark = pytest.mark.xdist_group("live")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-# A cold worker loads its models at the first question.
-expect.set_options(timeout=40_000)
 QUESTION = "how long does shipping take?"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium")
-    assert path, "these tests need Chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(locale="en-GB")
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def page(context: BrowserContext, live_system: LiveSystem) -> Page:
-    page = context.new_page()
-    page.goto(live_system.url)
-    return page
 
 
 def ask(page: Page, text: str = QUESTION) -> None:
