@@ -64,7 +64,7 @@ class TestARunningParley:
         printed = parley.log.read_text()
         assert f"Parley is at   http://127.0.0.1:{parley.port}\n" in printed
         assert "admin@example.com" in printed
-        assert run.answers(parley.port)
+        until(lambda: run.answers(parley.port), "the web process", 30)
 
     def test_the_secret_key_is_kept_for_its_owner_only(self, parley: Run) -> None:
         assert stat.S_IMODE((parley.state / "secret_key").stat().st_mode) == 0o600
