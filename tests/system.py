@@ -121,7 +121,8 @@ class LiveSystem:
     def prepare(self) -> None:
         with psycopg.connect(self.admin_url, autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{self.database}"')  # type: ignore[call-overload]
-        for arguments in (["migrate", "--verbosity", "0"], ["load_demo"]):
+        embed = "from chatbot.tasks import sweep_embeddings; sweep_embeddings()"
+        for arguments in (["migrate", "--verbosity", "0"], ["load_demo"], ["shell", "--verbosity", "0", "-c", embed]):
             subprocess.run([sys.executable, "manage.py", *arguments], env=self.env, cwd=ROOT, check=True)
 
     def begin(self, *names: str) -> None:
