@@ -3,10 +3,9 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import structlog
-from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
@@ -20,9 +19,9 @@ from .events import group_of
 from .metrics import SOCKETS, SOCKETS_CLOSED
 from .outbox import Outbox
 from .protocol import FrameError, Incoming
+from .runtime import db
 
 log = structlog.get_logger(__name__)
-T = TypeVar("T")
 
 CLOSE_NO_SESSION = 4401
 CLOSE_FORBIDDEN = 4403
@@ -30,12 +29,6 @@ CLOSE_TOO_SLOW = 4408
 CLOSE_RATE_LIMIT = 4429
 # Frames beyond the limit that are answered with an error before the socket is closed.
 REFUSALS = 400
-
-
-async def query(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-    """A domain call in any database thread: sockets need no common one."""
-    result: T = await database_sync_to_async(function, thread_sensitive=False)(*args, **kwargs)
-    return result
 
 
 class RateLimit:
@@ -82,7 +75,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.watched: set[str] = set()
         self.counted = False
         await self.accept()
-        user = await query(visitor_of, self.scope.get("user"), self.scope.get("session"))
+        user = await db(visitor_of, self.scope.get("user"), self.scope.get("session"))
         wanted = self.scope["url_route"]["kwargs"]["user_id"]
         if user is None:
             await self.shut(CLOSE_NO_SESSION)
@@ -102,7 +95,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def _join(self) -> None:
         await self.channel_layer.group_add(self.group, self.channel_name)
-        for reply in await query(selectors.active_replies, self.user):
+        for reply in await db(selectors.active_replies, self.user):
             await self.watch(str(reply.conversation_id))
 
     async def disconnect(self, code: int) -> None:
@@ -172,9 +165,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if conversation_id is None:
             await self.watch(str(services.conversation_id_for(self.user, client_id)))
         elif str(conversation_id) not in self.watched:
-            await query(selectors.get_conversation, self.user, conversation_id)
+            await db(selectors.get_conversation, self.user, conversation_id)
             await self.watch(str(conversation_id))
-        posted = await query(
+        posted = await db(
             services.post_message,
             user=self.user,
             content=content,
@@ -197,21 +190,21 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def on_sync(self, frame: Incoming) -> None:
         conversation_id = frame.optional_uuid("conversation_id")
         if conversation_id is None:
-            rows = await query(selectors.conversations_of, self.user, limit=protocol.CONVERSATIONS_LIMIT)
+            rows = await db(selectors.conversations_of, self.user, limit=protocol.CONVERSATIONS_LIMIT)
             for row in rows:
                 self.outbox.put(protocol.conversation_frame(row))
             self.outbox.put({"type": "synced", "conversation_id": None, "last_seq": 0, "more": False})
             return
-        conversation = await query(selectors.get_conversation, self.user, conversation_id)
+        conversation = await db(selectors.get_conversation, self.user, conversation_id)
         await self._catch_up(conversation, frame.number("after", default=0))
 
     async def _catch_up(self, conversation: Conversation, after: int) -> None:
         key = str(conversation.pk)
         await self.watch(key)
-        messages = await query(selectors.changes_after, conversation, after, limit=protocol.SYNC_LIMIT)
+        messages = await db(selectors.changes_after, conversation, after, limit=protocol.SYNC_LIMIT)
         for message in messages:
             self.outbox.put(protocol.message_frame(message))
-        reply = await query(selectors.streaming_reply, conversation)
+        reply = await db(selectors.streaming_reply, conversation)
         if reply is not None:
             text = await live.read_snapshot(hub().client, str(reply.pk), reply.attempt)
             if text is not None:
@@ -229,19 +222,19 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.outbox.put({"type": "synced", "conversation_id": key, "last_seq": last, "more": more})
 
     async def on_stop(self, frame: Incoming) -> None:
-        stopped = await query(replies.request_stop, user=self.user, conversation_id=frame.uuid("conversation_id"))
+        stopped = await db(replies.request_stop, user=self.user, conversation_id=frame.uuid("conversation_id"))
         if not stopped:
             raise FrameError("nothing_to_stop", "No answer is being written in this conversation.", **frame.where())
 
     async def on_regenerate(self, frame: Incoming) -> None:
         try:
-            await query(replies.regenerate, user=self.user, message_id=frame.uuid("message_id"))
+            await db(replies.regenerate, user=self.user, message_id=frame.uuid("message_id"))
         except replies.CannotRegenerate:
             message = "Only the last answer can be asked for again, once it has ended."
             raise FrameError("cannot_regenerate", message, **frame.where()) from None
 
     async def on_typing(self, frame: Incoming) -> None:
-        conversation = await query(selectors.get_conversation, self.user, frame.uuid("conversation_id"))
+        conversation = await db(selectors.get_conversation, self.user, frame.uuid("conversation_id"))
         typing = {
             "type": "typing",
             "conversation_id": str(conversation.pk),
@@ -252,13 +245,13 @@ class ChatConsumer(AsyncWebsocketConsumer):
         await self.channel_layer.group_send(self.group, event)
 
     async def on_read(self, frame: Incoming) -> None:
-        await query(
+        await db(
             services.mark_read, user=self.user, conversation_id=frame.uuid("conversation_id"), seq=frame.number("seq")
         )
 
     async def on_feedback(self, frame: Incoming) -> None:
         value = frame.choice("value", lambda v: v in ("up", "down", None), '`value` must be "up", "down" or null.')
-        await query(
+        await db(
             services.give_feedback,
             user=self.user,
             message_id=frame.uuid("message_id"),
