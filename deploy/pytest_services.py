@@ -30,19 +30,14 @@ def _stop() -> None:
         shutil.rmtree(services.directory, ignore_errors=True)
 
 
-worker = os.environ.get("PYTEST_XDIST_WORKER")
 os.environ.setdefault("SECRET_KEY", "tests-only")
 os.environ["PARLEY_RUN"] = "1"
 os.environ["PARLEY_HTTPS"] = "0"
 os.environ["ALLOWED_HOSTS"] = "testserver,localhost,127.0.0.1"
 os.environ["LOG_FORMAT"] = "json"
-if worker is None and not {"DATABASE_URL", "REDIS_URL"} <= os.environ.keys():
+if not {"DATABASE_URL", "REDIS_URL"} <= os.environ.keys():
     _start()
-if worker is not None:
-    # Each worker has a Redis database of its own; 14 and 15 belong to the live systems.
-    os.environ["REDIS_URL"] = os.environ["REDIS_URL"].rsplit("/", 1)[0] + f"/{int(worker.removeprefix('gw')) % 13 + 1}"
 
 
 def pytest_unconfigure() -> None:
-    if worker is None:
-        _stop()
+    _stop()

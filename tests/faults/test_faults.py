@@ -9,7 +9,6 @@ import redis
 from tests.client import ChatClient, new_guest
 from tests.system import LiveSystem
 
-pytestmark = pytest.mark.xdist_group("faulty")
 LONG = "Tell me everything [[fake: tokens={tokens} interval=0.02]]"
 
 

@@ -1,0 +1,34 @@
+"""What a visitor does on the chat page, in a sentence each."""
+
+from playwright.sync_api import Locator, Page, expect
+
+# The demo FAQ that answers QUESTION, and the last words of its answer.
+QUESTION = "how long does shipping take?"
+SOURCE = "When will my order arrive?"
+LAST_WORDS = "as soon as the parcel is on its way"
+SECONDS = 20_000
+
+
+def box(page: Page) -> Locator:
+    return page.get_by_role("textbox", name="Your message")
+
+
+def ask(page: Page, text: str = QUESTION) -> None:
+    box(page).fill(text)
+    box(page).press("Enter")
+
+
+def replies(page: Page, status: str = "sent") -> Locator:
+    return page.locator(f".message[data-role=assistant][data-status={status}]")
+
+
+def ask_and_read(page: Page, text: str = QUESTION) -> Locator:
+    """Ask, wait for the whole answer, and return it."""
+    before = replies(page).count()
+    ask(page, text)
+    expect(replies(page)).to_have_count(before + 1, timeout=SECONDS)
+    return replies(page).last
+
+
+def wait_for_first_words(page: Page) -> None:
+    expect(page.locator(".message[aria-busy] .body")).not_to_be_empty(timeout=SECONDS)
