@@ -58,7 +58,6 @@ def parley(shared_state: Path) -> Iterator[Run]:
         kill(parley.process)
 
 
-@pytest.mark.xdist_group("deploy.run")
 class TestARunningParley:
     def test_it_prints_the_address_and_the_logins(self, parley: Run) -> None:
         printed = parley.log.read_text()
