@@ -1,10 +1,20 @@
 """Keeps the FAQs' vectors in step with their texts, for every model that is kept."""
 
+import time
+from collections.abc import Iterator
+
+import structlog
+
 from faqs import selectors, services
 from faqs.models import FAQ, EmbeddingModel
 
 from . import runtime
 from .providers import registry
+from .providers.base import Embedder, ProviderError
+
+log = structlog.get_logger(__name__)
+
+BATCH = 200
 
 
 def register_models() -> None:
@@ -16,18 +26,40 @@ def register_models() -> None:
 
 
 def embed_faq(faq_id: int) -> None:
-    """Bring one FAQ's vectors up to date; those of texts that it no longer has go."""
+    """Bring one FAQ's vectors up to date; those of texts that it no longer has go. Raises ProviderError."""
     register_models()
     faq = FAQ.objects.prefetch_related("phrasings").filter(pk=faq_id).first()
     if faq is None:
         return
-    for model in selectors.live_models():
-        embed_with(model, faq)
+    for model, embedder in registry.usable_models():
+        _embed_with(model, embedder, faq)
 
 
-def embed_with(model: EmbeddingModel, faq: FAQ) -> None:
-    """Embed the FAQ's texts that this model lacks. Raises ProviderError; the sweep comes back to it."""
+def embed_stale(*, seconds: float) -> None:
+    """Repair what differs from the texts, model by model, for at most about so long; the next sweep goes on."""
+    register_models()
+    until = time.monotonic() + seconds
+    for model, embedder in registry.usable_models():
+        try:
+            for faq in _stale_faqs(model):
+                if time.monotonic() > until:
+                    return
+                _embed_with(model, embedder, faq)
+        except ProviderError as error:
+            log.warning("embedding_postponed", model=model.name, error=error.code)
+
+
+def _stale_faqs(model: EmbeddingModel) -> Iterator[FAQ]:
+    """Each once, so that one whose repair does not help cannot hold the others up."""
+    after = 0
+    while faqs := selectors.stale_faqs(model, BATCH, after):
+        yield from faqs
+        after = faqs[-1].pk
+
+
+def _embed_with(model: EmbeddingModel, embedder: Embedder, faq: FAQ) -> None:
+    """Embed the FAQ's texts that this model lacks. Raises ProviderError."""
     texts = services.texts_of(faq) if model.covers(faq.language) else []
     missing = services.missing_texts(model, faq) if texts else []
-    vectors = runtime.run(registry.embedder(model).embed([text for _kind, text in missing])) if missing else []
+    vectors = runtime.run(embedder.embed([text for _kind, text in missing])) if missing else []
     services.store_embeddings(model=model, faq=faq, texts=texts, vectors=dict(zip(missing, vectors, strict=True)))

@@ -12,6 +12,7 @@ from faqs.selectors import Passage
 
 from . import runtime, understanding
 from .providers import registry
+from .providers.base import Embedder
 
 log = structlog.get_logger(__name__)
 TOP_K = 5
@@ -65,10 +66,10 @@ def decide(passages: Sequence[Passage], thresholds: Thresholds) -> Decision:
     return Decision.CLARIFY
 
 
-def _model_for(language: str) -> EmbeddingModel | None:
+def _model_for(language: str) -> tuple[EmbeddingModel, Embedder] | None:
     """The live model made for this language before one made for all."""
-    models = [model for model in selectors.live_models() if model.covers(language)]
-    return min(models, key=lambda model: not model.languages, default=None)
+    covering = [pair for pair in registry.usable_models() if pair[0].covers(language)]
+    return min(covering, key=lambda pair: not pair[0].languages, default=None)
 
 
 async def retrieve(question: str, language: str, *, previous: str | None = None) -> Retrieved:
@@ -76,19 +77,19 @@ async def retrieve(question: str, language: str, *, previous: str | None = None)
 
     Raises ProviderError when the question cannot be embedded.
     """
-    model = await runtime.db(_model_for, language)
-    if model is None:
+    chosen = await runtime.db(_model_for, language)
+    if chosen is None:
         return Retrieved(Decision.DECLINE)
-    found = await _search(model, question, language)
+    found = await _search(*chosen, question, language)
     together = understanding.standalone(question, previous)
     if found.decision is Decision.ANSWER or not together:
         return found
-    again = await _search(model, together, language)
+    again = await _search(*chosen, together, language)
     return min(found, again, key=lambda one: list(Decision).index(one.decision))
 
 
-async def _search(model: EmbeddingModel, question: str, language: str) -> Retrieved:
-    vector = (await registry.embedder(model).embed([question]))[0]
+async def _search(model: EmbeddingModel, embedder: Embedder, question: str, language: str) -> Retrieved:
+    vector = (await embedder.embed([question]))[0]
     passages = await runtime.db(
         selectors.search, model=model, vector=vector, query_text=question, language=language, limit=TOP_K
     )

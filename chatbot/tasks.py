@@ -5,21 +5,27 @@ from datetime import timedelta
 from functools import cache
 from uuid import UUID
 
+import structlog
 from celery import shared_task
 from celery.signals import heartbeat_sent, worker_ready
 from django.utils import timezone
 
 from conversations import replies, selectors, services
 from conversations.models import Message
-from faqs.selectors import live_models, stale_faqs
 
 from . import embedding, health, live, runtime, titles, turn, understanding
 from .events import dispatch
 from .metrics import SWEPT
 from .providers import registry
+from .providers.base import ProviderError, ProviderRejected
+from .providers.local import LocalModerator
 from .wording import say
 
+log = structlog.get_logger(__name__)
+
 MODERATION_GRACE = timedelta(seconds=30)
+# A little less than the time between two sweeps.
+SWEEP_SECONDS = 50.0
 
 
 @cache
@@ -61,7 +67,14 @@ def moderate_message(message_id: str) -> None:
     message = Message.objects.filter(pk=message_id, moderation__isnull=True).first()
     if message is None:
         return
-    verdict = runtime.run(registry.moderator().moderate(message.content))
+    try:
+        verdict = runtime.run(registry.moderator().moderate(message.content))
+    except ProviderRejected:
+        # A compatible server without moderation: the local rules are better than nothing.
+        verdict = runtime.run(LocalModerator().moderate(message.content))
+    except ProviderError as error:
+        log.warning("moderation_postponed", error=error.code)
+        return
     stored = services.record_moderation(
         message_id=message.pk, flagged=verdict.flagged, categories=list(verdict.categories), provider=verdict.provider
     )
@@ -79,15 +92,16 @@ def sweep_moderation() -> None:
 
 @shared_task
 def embed_faq(faq_id: int) -> None:
-    embedding.embed_faq(faq_id)
+    try:
+        embedding.embed_faq(faq_id)
+    except ProviderError as error:
+        # The sweep comes back to it.
+        log.warning("embedding_postponed", faq_id=faq_id, error=error.code)
 
 
 @shared_task
 def sweep_embeddings() -> None:
-    embedding.register_models()
-    for model in live_models():
-        for faq in stale_faqs(model, limit=200):
-            embedding.embed_with(model, faq)
+    embedding.embed_stale(seconds=SWEEP_SECONDS)
 
 
 def warm_up() -> None:

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Count, F, Q
 from django.urls import reverse
 
 from .models import FAQ, EmbeddingModel
 
 CANDIDATES = 60
+# Longer answers are embedded by their beginning: the models read about this much.
+ANSWER_CHARACTERS = 1500
 # An answer's text says less about what is asked than a question does.
 ANSWER_WEIGHT = 0.95
 _CONFIGS = {"en": "english", "es": "spanish", "de": "german", "fr": "french"}
@@ -37,15 +38,38 @@ def live_models() -> list[EmbeddingModel]:
     return list(EmbeddingModel.objects.filter(status=EmbeddingModel.Status.LIVE).order_by("pk"))
 
 
-def stale_faqs(model: EmbeddingModel, limit: int) -> list[FAQ]:
-    """FAQs whose number of vectors of this model is not that of their texts, or that changed after their vectors."""
-    vectors = Count("embeddings", filter=Q(embeddings__model=model), distinct=True)
-    published = Q(status=FAQ.Status.PUBLISHED)
-    if model.languages:
-        published &= Q(language__in=model.languages)
-    rows = FAQ.objects.annotate(vectors=vectors, texts=Count("phrasings", distinct=True) + 2)
-    stale = (published & ~Q(vectors=F("texts"))) | (~published & Q(vectors__gt=0))
-    return list(rows.filter(stale).prefetch_related("phrasings").order_by("pk")[:limit])
+# The texts to embed are those of `services.texts_of`, hashed like `Embedding.hash_of`.
+_STALE = """
+WITH wanted AS (
+    SELECT f.id AS faq_id, t.kind, encode(sha256(convert_to(t.text, 'UTF8')), 'hex') AS text_hash
+    FROM faqs_faq f CROSS JOIN LATERAL (
+        VALUES ('question', f.question), ('answer', left(f.answer, %(characters)s))
+        UNION ALL SELECT 'phrasing', p.text FROM faqs_phrasing p WHERE p.faq_id = f.id
+    ) t(kind, text)
+    WHERE f.status = 'published' AND (%(everything)s OR f.language = ANY(%(languages)s))
+), held AS (
+    SELECT faq_id, kind, text_hash FROM faqs_embedding WHERE model_id = %(model)s
+), differing AS (
+    (SELECT * FROM wanted EXCEPT SELECT * FROM held) UNION ALL (SELECT * FROM held EXCEPT SELECT * FROM wanted)
+)
+SELECT DISTINCT faq_id FROM differing WHERE faq_id > %(after)s ORDER BY faq_id LIMIT %(limit)s
+"""
+
+
+def stale_faqs(model: EmbeddingModel, limit: int, after: int = 0) -> list[FAQ]:
+    """FAQs whose vectors of this model are not those of their texts, by primary key from `after` on."""
+    parameters = {
+        "model": model.pk,
+        "everything": not model.languages,
+        "languages": model.languages,
+        "characters": ANSWER_CHARACTERS,
+        "after": after,
+        "limit": limit,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_STALE, parameters)
+        ids = [row[0] for row in cursor.fetchall()]
+    return list(FAQ.objects.filter(pk__in=ids).prefetch_related("phrasings").order_by("pk"))
 
 
 _SEARCH = """

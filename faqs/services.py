@@ -7,9 +7,8 @@ from django.db.models import F
 
 from . import signals
 from .models import FAQ, Embedding, EmbeddingModel
+from .selectors import ANSWER_CHARACTERS
 
-# Longer answers are embedded by their beginning: the models read about this much.
-ANSWER_CHARACTERS = 1500
 Text = tuple[str, str]
 
 

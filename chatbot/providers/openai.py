@@ -33,6 +33,8 @@ PROVIDER = "openai"
 REJECTED = {400, 401, 403, 404, 422}
 CONNECT_SECONDS = 5.0
 PING_SECONDS = 2.0
+# For everything that is not streamed, retries included; a reply in the making has a deadline of its own.
+ANSWER_SECONDS = 60.0
 EMBED_BATCH = 256
 T = TypeVar("T")
 
@@ -148,8 +150,8 @@ class OpenAIStream(TextStream):
 class OpenAIProvider:
     """Chat, embeddings and moderation over one connection pool; use an instance from one event loop only.
 
-    A failed start is tried three times. Except for a stream's two time limits, deadlines are the caller's;
-    `first_token_seconds` is also the longest wait for the answer to any other request. Raises ProviderError.
+    A failed start is tried three times. A stream has two time limits, its total deadline is the caller's; every other request
+    is given up after `first_token_seconds` of silence and `ANSWER_SECONDS` in all. Raises ProviderError.
     """
 
     name = PROVIDER
@@ -282,7 +284,8 @@ def _prompt(messages: Sequence[ChatMessage]) -> Any:
 async def _answer(request: Awaitable[_Raw], read: Callable[[Any], T]) -> T:
     """Await a whole response and take from its JSON what is wanted."""
     with _translated():
-        content = (await request).content
+        async with asyncio.timeout(ANSWER_SECONDS):
+            content = (await request).content
         try:
             return read(orjson.loads(content))
         except MISSHAPEN:

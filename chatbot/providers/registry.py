@@ -5,8 +5,9 @@ from functools import cache
 from django.conf import settings
 
 from faqs.models import EmbeddingModel
+from faqs.selectors import live_models
 
-from .base import Embedder, Moderator, ProviderRejected
+from .base import Embedder, Moderator
 from .local import LocalEmbedder, LocalModerator
 from .openai import OpenAIEmbedder, OpenAIProvider
 
@@ -35,12 +36,11 @@ def embedders() -> list[Embedder]:
     return [*LocalEmbedder.all(settings.LOCAL_MODELS_DIR)]
 
 
-def embedder(model: EmbeddingModel) -> Embedder:
-    """The embedder of a stored model. Raises ProviderRejected when the settings no longer offer it."""
-    for candidate in embedders():
-        if (candidate.provider, candidate.name, candidate.width) == (model.provider, model.name, model.width):
-            return candidate
-    raise ProviderRejected(f"The embedding model {model} is not configured any more.")
+def usable_models() -> list[tuple[EmbeddingModel, Embedder]]:
+    """The live models of the database that the settings still offer, each with its embedder."""
+    offered = {(embedder.provider, embedder.name, embedder.width): embedder for embedder in embedders()}
+    keyed = [((model.provider, model.name, model.width), model) for model in live_models()]
+    return [(model, offered[key]) for key, model in keyed if key in offered]
 
 
 @cache

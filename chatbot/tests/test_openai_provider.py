@@ -307,6 +307,15 @@ async def test_complete_fails(
     assert KEY not in str(caught.value)
 
 
+async def test_an_answer_that_never_ends_is_given_up(
+    fake_llm: FakeLLM, provider: OpenAIProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openai, "ANSWER_SECONDS", 0.2)
+    fake_llm.behave(first=30)
+    with pytest.raises(ProviderUnavailable, match="no answer in time"):
+        await provider.complete(PROMPT, max_tokens=5)
+
+
 async def test_vectors_come_in_the_order_of_the_texts(
     provider: OpenAIProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,7 +1,7 @@
 """One turn in process: real database and Valkey, the local composer or the SDK against the fake provider."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,13 +11,13 @@ from django.utils import timezone
 
 from accounts.models import User
 from benchmarks.fake_llm import FakeLLM
-from chatbot import live, tasks, titles, turn
+from chatbot import embedding, live, retrieval, tasks, titles, turn
 from chatbot.providers import registry
-from chatbot.runtime import db
+from chatbot.runtime import db, run
 from chatbot.turn import take
 from conversations import replies, services
 from conversations.models import Conversation, Message
-from faqs.models import FAQ, Category, Phrasing
+from faqs.models import FAQ, Category, Embedding, Phrasing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -252,13 +252,59 @@ def test_sweeps_find_what_was_missed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_embedding_sweep_repairs_what_is_stale(knowledge: None) -> None:
-    from faqs.models import Embedding
-
     before = Embedding.objects.count()
     Embedding.objects.filter(kind="question").delete()
     tasks.sweep_embeddings()
     assert Embedding.objects.count() == before
     tasks.embed_faq(0)
+
+
+@pytest.fixture
+def openai_worker(settings: Any, fake_llm: FakeLLM) -> Iterator[FakeLLM]:
+    """The SDK for everything, used from the loop of the worker's tasks."""
+    settings.EMBEDDING_PROVIDER = settings.MODERATION_PROVIDER = "openai"
+    settings.OPENAI_API_KEY, settings.OPENAI_BASE_URL = "test", fake_llm.base_url
+    settings.OPENAI_EMBEDDING_WIDTH = 64
+    made = (registry.chat, registry.moderator, registry.embedders)
+    for cached in made:
+        cached.cache_clear()
+    yield fake_llm
+    run(registry.chat().aclose())
+    for cached in made:
+        cached.cache_clear()
+
+
+def test_moderation_without_the_provider(openai_worker: FakeLLM) -> None:
+    """One that has no moderation is replaced by the local rules; one that is away is asked again by the sweep."""
+    message = post("I will kill you")
+    openai_worker.behave(status=500, endpoint="moderations")
+    tasks.moderate_message(str(message.pk))
+    message.refresh_from_db()
+    assert message.moderation is None
+    openai_worker.behave(status=404, endpoint="moderations")
+    tasks.moderate_message(str(message.pk))
+    message.refresh_from_db()
+    assert message.moderation == {"flagged": True, "categories": ["violence"], "provider": "local"}
+
+
+def test_a_change_of_provider_embeds_anew_and_leaves_the_old_vectors(knowledge: None, openai_worker: FakeLLM) -> None:
+    before = Embedding.objects.count()
+    openai_worker.behave(status=500, endpoint="embeddings")
+    tasks.sweep_embeddings()
+    tasks.embed_faq(FAQ.objects.values_list("pk", flat=True)[0])
+    assert Embedding.objects.count() == before
+    openai_worker.behave(status=0)
+    tasks.sweep_embeddings()
+    assert Embedding.objects.filter(model__provider="openai").count() == 6
+    assert Embedding.objects.filter(model__provider="local").count() == before
+    decision, passages = retrieval.preview("When will my order arrive?", "en")
+    assert (decision, passages[0].question) == ("answer", "When will my order arrive?")
+
+
+def test_a_sweep_of_vectors_ends_in_time(knowledge: None) -> None:
+    Embedding.objects.all().delete()
+    embedding.embed_stale(seconds=-1)
+    assert not Embedding.objects.exists()
 
 
 def test_a_reply_run_as_a_task_gets_a_title(knowledge: None, settings: Any) -> None:

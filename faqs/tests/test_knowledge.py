@@ -113,6 +113,8 @@ def test_stored_vectors_follow_the_texts(category: Category, model: EmbeddingMod
     assert services.missing_texts(model, row) == []
     row.question = "New question"
     row.save()
+    assert selectors.stale_faqs(model, 10) == [row]
+    assert selectors.stale_faqs(model, 10, after=row.pk) == []
     assert services.missing_texts(model, row) == [("question", "New question")]
     embed(model, row, [0, 0, 1, 0], [0, 1, 0, 0])
     assert Embedding.objects.filter(faq=row).count() == 3
@@ -121,6 +123,22 @@ def test_stored_vectors_follow_the_texts(category: Category, model: EmbeddingMod
     assert selectors.stale_faqs(model, 10) == [row]
     services.store_embeddings(model=model, faq=row, texts=services.texts_of(row), vectors={})
     assert not Embedding.objects.exists()
+
+
+def test_a_text_over_the_limit_and_other_letters_are_not_stale_for_ever(
+    category: Category, model: EmbeddingModel
+) -> None:
+    row = faq(category, "Größe? 😀", answer="é😀" * 2000)
+    embed(model, row, [1, 0, 0, 0], [0, 1, 0, 0])
+    assert selectors.stale_faqs(model, 10) == []
+
+
+def test_a_model_of_one_language_keeps_no_others(category: Category) -> None:
+    english = services.register_model(provider="local", name="english", width=WIDTH, languages=["en"])
+    row = faq(category, "Hallo", language="de")
+    assert selectors.stale_faqs(english, 10) == []
+    embed(english, row, [1, 0, 0, 0], [0, 1, 0, 0])
+    assert selectors.stale_faqs(english, 10) == [row]
 
 
 def test_a_known_text_is_not_embedded_again(category: Category, model: EmbeddingModel) -> None:
