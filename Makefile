@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PRODUCTION := SECRET_KEY=$$($(BIN)/python -c "import secrets; print(secrets.token_urlsafe(60))") ALLOWED_HOSTS=chat.example.com PARLEY_RUN=0 DEBUG=0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check install install-dev python chromium clean
+.PHONY: help run test check shots install install-dev python chromium clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,13 +20,15 @@ run: install ## start everything on http://127.0.0.1:8000 (PORT=8001 make run: a
 test: install-dev chromium check ## lint, types, contracts and the whole test suite
 	$(BIN)/python -m pytest --cov
 
-check: install-dev ## lint, types, import contracts, migrations, production settings
+check: install-dev ## lint, types, import contracts, production settings
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
-	$(PRODUCTION) $(BIN)/python manage.py makemigrations --check --dry-run
 	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+shots: install-dev chromium ## pictures of the pages of a running Parley, in var/shots/
+	$(BIN)/python -m deploy.shots
 
 install: $(VENV)/.installed ## create the virtual environment with what Parley needs
 
