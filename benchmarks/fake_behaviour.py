@@ -18,6 +18,7 @@ class Behaviour:
     interval: float = 0.01  # seconds between two tokens
     first: float = 0.05  # seconds to the first token
     text: str = ""  # the exact text to answer; empty: an echo and numbered words
+    stamp: bool = False  # each token's text is the moment it was sent, in ns of the machine's monotonic clock
     endpoint: str = ""  # faults only here: chat, embeddings, moderations or models
     times: int = 0  # faults only for the first requests with the same faults; 0: for all
     status: int = 0

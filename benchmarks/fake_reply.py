@@ -103,7 +103,7 @@ class Reply:
                 # By the clock, so that a late token does not delay the ones after it.
                 await asyncio.sleep(max(0.0, first + sent * self.behaviour.interval - clock()))
                 self.statistics.tokens_sent += 1
-                yield self._event({"content": token})
+                yield self._event({"content": f"{time.monotonic_ns()} " if self.behaviour.stamp else token})
         for closing in self._closing():
             yield closing
 

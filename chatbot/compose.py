@@ -16,9 +16,9 @@ def text_for(retrieved: Retrieved, language: str) -> str:
     """The whole reply to a decision: a passage's answer with its citation, a question back, or not knowing."""
     if retrieved.decision is Decision.ANSWER:
         answer = retrieved.passages[0].answer.rstrip()
-        # A citation after a list or code block would be read as part of it.
+        # A citation after a table or a code block would be read as part of it.
         last = answer.rsplit("\n", 1)[-1]
-        return answer + ("\n\n[1]" if re.match(r"\s*(?:[-*+]|\d+[.)]|```|\|)", last) else " [1]")
+        return answer + ("\n\n[1]" if last.lstrip().startswith(("```", "|")) else " [1]")
     if retrieved.decision is Decision.CLARIFY:
         options = "\n".join(f"- {passage.question}" for passage in retrieved.passages[:2])
         return f"{say('clarify', language)}\n\n{options}"

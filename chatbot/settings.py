@@ -5,6 +5,7 @@ from typing import Any
 
 import environ
 import structlog
+from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -246,7 +247,29 @@ SOCKET_FRAMES_PER_SECOND = env.float("SOCKET_FRAMES_PER_SECOND", default=50.0)
 SOCKET_FRAMES_BURST = env.int("SOCKET_FRAMES_BURST", default=200)
 
 # -- admin, logs, metrics ------------------------------------------------------------------------------------
-UNFOLD = {"SITE_TITLE": SITE_NAME, "SITE_HEADER": SITE_NAME, "SITE_SYMBOL": "forum", "SHOW_HISTORY": True}
+UNFOLD = {
+    "SITE_TITLE": SITE_NAME,
+    "SITE_HEADER": SITE_NAME,
+    "SITE_SYMBOL": "forum",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("img/favicon.svg")}],
+    "SHOW_HISTORY": True,
+    # The pages' green.
+    "COLORS": {
+        "primary": {
+            "50": "#f0f8f5",
+            "100": "#dcefe8",
+            "200": "#b9dfd1",
+            "300": "#8cc8b3",
+            "400": "#57a98f",
+            "500": "#378c73",
+            "600": "#1f6f5c",
+            "700": "#1b5a4b",
+            "800": "#19483d",
+            "900": "#163c33",
+            "950": "#0a221d",
+        }
+    },
+}
 PROMETHEUS_EXPORT_MIGRATIONS = False
 REST_FRAMEWORK = {"DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"]}
 

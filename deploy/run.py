@@ -193,7 +193,7 @@ def announce(port: int) -> None:
 
 
 def greeting(url: str) -> str:
-    from chatbot.management.commands.load_demo import DEMO_LOGINS
+    from chatbot.demo import DEMO_LOGINS
 
     logins = [f"    {role:<8} {email:<24} {password}" for role, email, password in DEMO_LOGINS]
     line = "-" * 64

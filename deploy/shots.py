@@ -7,6 +7,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from chatbot.demo import DEMO_LOGINS
+
 ROOT = Path(__file__).resolve().parent.parent
 FLAGS = [
     "--no-sandbox",
@@ -45,11 +47,42 @@ def chat(page: Page, url: str, name: str) -> None:
 
 
 def pages(page: Page, url: str, name: str) -> None:
-    paths = {"help": "/help/", "article": "/help/shipping-times", "login": "/accounts/login/", "missing": "/nowhere"}
+    paths = {
+        "help": "/help/",
+        "article": "/help/when-will-my-order-arrive",
+        "login": "/accounts/login/",
+        "missing": "/nowhere",
+    }
     paths |= {"signup": "/accounts/signup/", "search": "/chat/search?q=order", "reset": "/accounts/password/reset/"}
     for title, path in paths.items():
         page.goto(url + path)
         shoot(page, f"{name}-{title}")
+    page.goto(f"{url}/help/")
+    page.locator(".help-list a").first.click()
+    shoot(page, f"{name}-article")
+
+
+def staff(page: Page, url: str, name: str) -> None:
+    """The admin's pages, as the demo's administrator."""
+    _role, email, password = DEMO_LOGINS[-1]
+    page.goto(f"{url}/admin/login/?next=/admin/")
+    page.locator("#id_username").fill(email)
+    page.locator("#id_password").fill(password)
+    page.locator("#id_password").press("Enter")
+    page.wait_for_url(f"{url}/admin/")
+    shoot(page, f"{name}-admin")
+    for title, path in {
+        "faqs": "faqs/faq/",
+        "conversations": "conversations/conversation/",
+        "people": "accounts/user/",
+    }.items():
+        page.goto(f"{url}/admin/{path}")
+        shoot(page, f"{name}-admin-{title}")
+    page.goto(f"{url}/admin/faqs/faq/ask/?question=how+long+does+shipping+take&language=en")
+    shoot(page, f"{name}-admin-ask")
+    page.goto(f"{url}/admin/faqs/faq/")
+    page.goto(f"{url}{page.locator('#result_list tbody th a').first.get_attribute('href')}")
+    shoot(page, f"{name}-admin-faq")
 
 
 def shoot(page: Page, name: str) -> None:
@@ -75,6 +108,7 @@ def all_of(browser: Browser, url: str) -> None:
             page = context.new_page()
             chat(page, url, f"{width}-{scheme}-chat")
             pages(page, url, f"{width}-{scheme}")
+            staff(page, url, f"{width}-{scheme}")
             context.close()
 
 

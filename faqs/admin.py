@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from . import services
 from .models import FAQ, Category, EmbeddingModel, Phrasing
@@ -43,8 +44,13 @@ class FAQForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class AskForm(forms.Form):
-    question = forms.CharField(max_length=500, label=_("Question"), help_text=_("As a visitor would ask it."))
-    language = forms.ChoiceField(choices=settings.LANGUAGES, label=_("Language"))
+    question = forms.CharField(
+        max_length=500,
+        label=_("Question"),
+        help_text=_("As a visitor would ask it."),
+        widget=UnfoldAdminTextInputWidget,
+    )
+    language = forms.ChoiceField(choices=settings.LANGUAGES, label=_("Language"), widget=UnfoldAdminSelectWidget)
 
 
 class PhrasingInline(TabularInline):

@@ -4,7 +4,7 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 
-from chatbot.management.commands.load_demo import DEMO_FILE, DEMO_LOGINS
+from chatbot.demo import DEMO_FILE, DEMO_LOGINS
 from faqs.models import FAQ, Phrasing
 
 

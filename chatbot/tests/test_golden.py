@@ -7,10 +7,8 @@ import pytest
 from django.core.management import call_command
 
 from chatbot import retrieval, tasks
-from chatbot.management.commands.load_demo import DEMO_FILE
+from chatbot.demo import GOLDEN_FILE
 from chatbot.runtime import run
-
-GOLDEN_FILE = DEMO_FILE.with_name("golden.json")
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

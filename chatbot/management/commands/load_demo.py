@@ -1,7 +1,6 @@
 """`manage.py load_demo`: the content of a believable shop and three people to log in as; does nothing where FAQs exist."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -10,16 +9,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.roles import sync_role
+from chatbot.demo import DEMO_FILE, DEMO_LOGINS
 from faqs import services
 from faqs.models import FAQ, Category, Phrasing
-
-DEMO_FILE = Path(__file__).resolve().parents[2] / "demo" / "faqs.json"
-# (role, e-mail address, password): for trying Parley out, never for a public installation.
-DEMO_LOGINS = [
-    ("user", "user@example.com", "demo-user-2026"),
-    ("editor", "editor@example.com", "demo-editor-2026"),
-    ("admin", "admin@example.com", "demo-admin-2026"),
-]
 
 
 class Command(BaseCommand):

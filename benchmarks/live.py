@@ -1,0 +1,82 @@
+"""A whole Parley of real processes for a benchmark, its language model beside it, and what each process costs."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.embedded import Services
+from tests.system import LiveSystem, free_port
+
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Bench:
+    """The running system, the address of its language model, and the process ids to account for."""
+
+    system: LiveSystem
+    model_url: str
+    pids: dict[str, int]
+
+    def cpu_ms(self) -> dict[str, float]:
+        """CPU time so far in ms, by process; PostgreSQL with all its backends, those that ended too."""
+        for name, process in self.system.processes.items():
+            self.pids[name] = process.pid
+        return {name: _cpu_ms(pid) for name, pid in self.pids.items()}
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat after the command's name: state, parent, ..."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def _cpu_ms(pid: int) -> float:
+    user, system, ended_user, ended_system = map(int, _stat(pid)[11:15])
+    total = user + system + ended_user + ended_system
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            fields = _stat(int(path.name))
+            if int(fields[1]) == pid:
+                total += int(fields[11]) + int(fields[12])
+    return total * 1000 / TICKS_PER_SECOND
+
+
+def memory_mb(pid: int) -> float:
+    """Resident memory that is not shared with other processes, in MB."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    private = [int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Private_")]
+    return sum(private) / 1024
+
+
+@contextlib.contextmanager
+def bench(*names: str, **env: str) -> Iterator[Bench]:
+    """Run embedded servers, the stand-in language model and the named processes in a folder that is removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
+        directory = Path(folder)
+        directory.chmod(0o755)
+        services = Services(directory)
+        services.start()
+        os.environ["DATABASE_URL"], os.environ["REDIS_URL"] = str(services.database_url), str(services.redis_url)
+        port = free_port()
+        model = subprocess.Popen([sys.executable, "-m", "benchmarks.fake_llm", "--port", str(port)])
+        model_url = f"http://127.0.0.1:{port}/v1"
+        settings = {"OPENAI_API_KEY": "bench", "OPENAI_BASE_URL": model_url, "LOG_LEVEL": "WARNING"}
+        settings |= {"EMBEDDING_PROVIDER": "local", "MODERATION_PROVIDER": "local"}
+        system = LiveSystem(directory, "bench", 1, **(settings | env))
+        try:
+            system.begin(*(names or ("web", "replies", "default", "beat")))
+            pids = {"model": model.pid, "load": os.getpid()}
+            for server in services.servers:
+                assert server.process is not None
+                pids[type(server).__name__.lower()] = server.process.pid
+            yield Bench(system, model_url, pids)
+        finally:
+            system.end()
+            model.terminate()
+            model.wait()
+            services.stop()

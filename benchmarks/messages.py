@@ -1,0 +1,120 @@
+"""`python -m benchmarks.messages`: visitors' messages stored per second through the socket, against plain INSERTs.
+
+Both write to the same server from as many connections, with 10^4, 10^5 and 10^6 messages stored before. A message through the socket is
+acknowledged when it is committed with its number, its conversation's counters and the queued reply.
+"""
+
+import argparse
+import asyncio
+import time
+from uuid import uuid4
+
+import aiohttp
+import orjson
+import psycopg
+
+from tests.client import new_guest
+
+from .live import Bench, bench
+from .turns import Tab
+
+UNACKNOWLEDGED = 10
+COLUMNS = (
+    "id, conversation_id, role, type, status, content, language, seq, position, attempt, owner_epoch, sources, tokens_used, "
+    "model_used, metadata, client_id, created_at, updated_at"
+)
+INSERT = (
+    f"INSERT INTO conversations_message ({COLUMNS}) VALUES (gen_random_uuid(), %s, 'user', 'text', 'sent', %s, 'en', %s, %s, "
+    "0, 0, '[]', 0, '', '{}', gen_random_uuid(), now(), now())"
+)
+FILL = f"""
+WITH opened AS (
+    INSERT INTO conversations_conversation (id, user_id, title, language, context, tags, message_count, total_tokens,
+        duration_seconds, is_active, is_archived, last_seq, owner, owner_epoch, created_at, updated_at, last_message_at)
+    SELECT gen_random_uuid(), %(user)s, 'Filled', 'en', '{{}}', '[]', 20, 0, 0, true, false, 20, 'agent', 0, now(), now(), now()
+    FROM generate_series(1, %(conversations)s) RETURNING id
+)
+INSERT INTO conversations_message ({COLUMNS})
+SELECT gen_random_uuid(), id, 'user', 'text', 'sent', 'A message that was stored before, number ' || n, 'en', n, n, 0, 0, '[]', 0, '',
+    '{{}}', gen_random_uuid(), now(), now() FROM opened, generate_series(1, 20) n
+"""
+TEXT = "Where is my parcel? I ordered it last week and have heard nothing since."
+
+
+async def through_sockets(b: Bench, connections: int, each: int) -> float:
+    """Messages a second."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+        tabs = [Tab(http, await new_guest(b.system.url)) for _ in range(connections)]
+        for tab in tabs:
+            await tab.open()
+        began = time.monotonic()
+        await asyncio.gather(*(post(tab, each) for tab in tabs))
+        seconds = time.monotonic() - began
+        for tab in tabs:
+            await tab.socket.close()
+    return connections * each / seconds
+
+
+async def post(tab: Tab, count: int) -> None:
+    """The first opens the conversation, the others follow with a few unacknowledged at a time."""
+    conversation_id: str | None = None
+    sent = acknowledged = 0
+    while acknowledged < count:
+        while sent < count and sent - acknowledged < (UNACKNOWLEDGED if conversation_id else 1):
+            frame = {"type": "message", "client_id": str(uuid4()), "content": TEXT, "conversation_id": conversation_id}
+            await tab.socket.send_str(orjson.dumps(frame).decode())
+            sent += 1
+        got = orjson.loads((await tab.socket.receive()).data)
+        if got["type"] == "ack":
+            acknowledged, conversation_id = acknowledged + 1, got["conversation_id"]
+        elif got["type"] == "ping":
+            await tab.socket.send_str(orjson.dumps({"type": "pong", "id": got["id"]}).decode())
+        assert got["type"] != "error", got
+
+
+async def plain_inserts(b: Bench, connections: int, each: int) -> float:
+    """Rows a second, one statement and one commit a row."""
+    conversations = [row[0] for row in b.system.rows("SELECT id FROM conversations_conversation LIMIT %s", connections)]
+
+    async def insert(conversation: object) -> None:
+        async with await psycopg.AsyncConnection.connect(b.system.database_url, autocommit=True) as connection:
+            for number in range(each):
+                seq = 1_000_000 + number
+                await connection.execute(INSERT, (conversation, TEXT, seq, seq))
+
+    began = time.monotonic()
+    await asyncio.gather(*(insert(conversation) for conversation in conversations))
+    seconds = time.monotonic() - began
+    b.system.rows("DELETE FROM conversations_message WHERE seq >= 1000000 RETURNING 1")
+    return len(conversations) * each / seconds
+
+
+def fill(b: Bench, wanted: int) -> None:
+    stored = b.system.rows("SELECT count(*) FROM conversations_message")[0][0]
+    with psycopg.connect(b.system.database_url, autocommit=True) as connection:
+        user = connection.execute("SELECT id FROM accounts_user LIMIT 1").fetchone()
+        assert user is not None
+        connection.execute(FILL, {"user": user[0], "conversations": max(wanted - stored, 0) // 20})
+        connection.execute("VACUUM ANALYZE conversations_message")
+        connection.execute("CHECKPOINT")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--stored", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--connections", type=int, default=20)
+    parser.add_argument("--each", type=int, default=100, help="messages of each connection")
+    options = parser.parse_args()
+    limits = {"SOCKET_FRAMES_PER_SECOND": "1000000", "SOCKET_FRAMES_BURST": "1000000"}
+    with bench("web", **limits) as b:
+        asyncio.run(through_sockets(b, options.connections, 10))
+        print("stored before  socket/s  INSERT/s  ratio")
+        for stored in options.stored:
+            fill(b, stored)
+            inserts = asyncio.run(plain_inserts(b, options.connections, options.each))
+            sockets = asyncio.run(through_sockets(b, options.connections, options.each))
+            print(f"{stored:13,d} {sockets:9.0f} {inserts:9.0f} {sockets / inserts:6.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""`python -m benchmarks.turns`: what a turn costs between the language model and the visitor.
+
+Sockets ask at evenly spread moments; the model streams stamped tokens at 30 a second. Printed per number of streams: the time to
+the first token added to a direct call in the same run, the lateness of tokens, and CPU-ms per 1,000 tokens by process.
+"""
+
+import argparse
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import aiohttp
+import orjson
+
+from tests.client import Visitor, new_guest
+
+from .live import Bench, bench
+
+RATE = 30.0
+TOKENS = 90
+FIRST_SECONDS = 0.3
+LATE_MS = 250
+QUESTION = f"Tell me [[fake: stamp=1 tokens={TOKENS} interval={1 / RATE:.6f} first={FIRST_SECONDS}]]"
+
+
+@dataclass
+class Measured:
+    """Of one run: ms to the first token by stream, ms of lateness by token, streams that did not end well."""
+
+    first_ms: list[float] = field(default_factory=list)
+    late_ms: list[float] = field(default_factory=list)
+    broken: int = 0
+
+    def read(self, text: str) -> None:
+        now = time.monotonic_ns()
+        self.late_ms.extend((now - int(stamp)) / 1e6 for stamp in text.split() if stamp.isdigit())
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    return sorted(values)[min(int(len(values) * share), len(values) - 1)] if values else float("nan")
+
+
+async def direct(http: aiohttp.ClientSession, url: str, measured: Measured) -> None:
+    """One stream straight from the model, read the cheapest way."""
+    body = {"model": "fake", "stream": True, "messages": [{"role": "user", "content": QUESTION}]}
+    asked: float | None = time.monotonic()
+    async with http.post(f"{url}/chat/completions", json=body) as response:
+        async for line in response.content:
+            text = orjson.loads(line[6:])["choices"][0]["delta"].get("content") if line.startswith(b"data: {") else ""
+            if text and asked is not None:
+                measured.first_ms.append((time.monotonic() - asked) * 1000)
+                asked = None
+            measured.read(text or "")
+
+
+class Tab:
+    """A socket of a visitor; the one that asks, or one that only watches."""
+
+    def __init__(self, http: aiohttp.ClientSession, visitor: Visitor) -> None:
+        self.http, self.visitor = http, visitor
+
+    async def open(self) -> None:
+        address = f"{self.visitor.url}/api/v1/chat/ws/{self.visitor.user_id}"
+        headers = {"Cookie": self.visitor.cookie, "Origin": self.visitor.url}
+        self.socket = await self.http.ws_connect(address, headers=headers, max_msg_size=0)
+
+    async def ask(self, measured: Measured) -> None:
+        frame = {"type": "message", "client_id": str(uuid4()), "content": QUESTION, "conversation_id": None}
+        asked = time.monotonic()
+        await self.socket.send_str(orjson.dumps(frame).decode())
+        await self.watch(measured, asked)
+
+    async def watch(self, measured: Measured, asked: float | None = None) -> None:
+        """Read until an answer has ended."""
+        async for message in self.socket:
+            got = orjson.loads(message.data)
+            if got["type"] == "delta":
+                if asked is not None:
+                    measured.first_ms.append((time.monotonic() - asked) * 1000)
+                    asked = None
+                measured.read(got["text"])
+            elif got["type"] == "response":
+                measured.broken += got["status"] != "sent"
+                return
+        measured.broken += 1
+
+
+async def spread(count: int, one: Callable[[int], Awaitable[None]]) -> None:
+    """Start `count` at even distances over the length of a stream, so that they run side by side and not in step."""
+    length = FIRST_SECONDS + TOKENS / RATE
+
+    async def start(number: int) -> None:
+        await asyncio.sleep(number * length / count)
+        await one(number)
+
+    await asyncio.gather(*(start(number) for number in range(count)))
+
+
+async def measure(b: Bench, streams: int, watchers: int, rounds: int) -> None:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+        plain = Measured()
+        await spread(streams, lambda _number: direct(http, b.model_url, plain))
+        visitors = [await new_guest(b.system.url) for _ in range(streams)]
+        tabs = [[Tab(http, visitor) for _ in range(1 + watchers)] for visitor in visitors]
+        for row in tabs:
+            for tab in row:
+                await tab.open()
+        through, watched = Measured(), Measured()
+
+        async def turn(number: int) -> None:
+            asking, *others = tabs[number]
+            for round_ in range(rounds):
+                counts = round_ or rounds == 1
+                looking = [asyncio.create_task(tab.watch(watched if counts else Measured())) for tab in others]
+                await asking.ask(through if counts else Measured())
+                await asyncio.gather(*looking)
+
+        before = b.cpu_ms()
+        began = time.monotonic()
+        await spread(streams, turn)
+        seconds = time.monotonic() - began
+        spent = {name: after - before[name] for name, after in b.cpu_ms().items()}
+        for row in tabs:
+            for tab in row:
+                await tab.socket.close()
+    report(streams, watchers, rounds, plain, through, watched, spent, seconds)
+
+
+def report(
+    streams: int,
+    watchers: int,
+    rounds: int,
+    plain: Measured,
+    through: Measured,
+    watched: Measured,
+    spent: dict[str, float],
+    seconds: float,
+) -> None:
+    thousands = streams * rounds * TOKENS / 1000
+    ours = {name: spent[name] / thousands for name in spent if name not in {"model", "load"}}
+    added = [percentile(through.first_ms, share) - percentile(plain.first_ms, share) for share in (0.5, 0.95)]
+    late = through.late_ms + watched.late_ms
+    cells = [
+        f"{streams:5d}",
+        f"{1 + watchers:4d}",
+        f"{added[0]:8.1f}",
+        f"{added[1]:8.1f}",
+        f"{percentile(late, 0.5):8.1f}",
+        f"{percentile(late, 0.99):8.1f}",
+        f"{sum(ours.values()):8.0f}",
+        "  " + " ".join(f"{name} {value:.0f}" for name, value in ours.items()),
+        f" load {spent['load'] / seconds / 10:.0f}% model {spent['model'] / seconds / 10:.0f}%",
+        f" broken {through.broken + watched.broken}" if through.broken + watched.broken else "",
+    ]
+    print(" ".join(cells), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--streams", type=int, nargs="+", default=[50, 100, 200, 250, 300])
+    parser.add_argument("--watchers", type=int, default=0, help="further tabs of each visitor")
+    parser.add_argument("--rounds", type=int, default=3, help="questions of each visitor; the first warms up")
+    options = parser.parse_args()
+    with bench() as b:
+        print("streams tabs  added first token  lateness of tokens  CPU-ms per")
+        print("              p50 ms   p95 ms   p50 ms   p99 ms  1k tokens  by process")
+        for streams in options.streams:
+            asyncio.run(measure(b, streams, options.watchers, options.rounds))
+
+
+if __name__ == "__main__":
+    main()
