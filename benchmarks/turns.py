@@ -19,10 +19,12 @@ from tests.client import Visitor, new_guest
 from .live import Bench, bench
 
 RATE = 30.0
-TOKENS = 90
 FIRST_SECONDS = 0.3
 LATE_MS = 250
-QUESTION = f"Tell me [[fake: stamp=1 tokens={TOKENS} interval={1 / RATE:.6f} first={FIRST_SECONDS}]]"
+
+
+def question(tokens: int) -> str:
+    return f"Tell me [[fake: stamp=1 tokens={tokens} interval={1 / RATE:.6f} first={FIRST_SECONDS}]]"
 
 
 @dataclass
@@ -42,9 +44,9 @@ def percentile(values: Sequence[float], share: float) -> float:
     return sorted(values)[min(int(len(values) * share), len(values) - 1)] if values else float("nan")
 
 
-async def direct(http: aiohttp.ClientSession, url: str, measured: Measured) -> None:
+async def direct(http: aiohttp.ClientSession, url: str, content: str, measured: Measured) -> None:
     """One stream straight from the model, read the cheapest way."""
-    body = {"model": "fake", "stream": True, "messages": [{"role": "user", "content": QUESTION}]}
+    body = {"model": "fake", "stream": True, "messages": [{"role": "user", "content": content}]}
     asked: float | None = time.monotonic()
     async with http.post(f"{url}/chat/completions", json=body) as response:
         async for line in response.content:
@@ -60,14 +62,21 @@ class Tab:
 
     def __init__(self, http: aiohttp.ClientSession, visitor: Visitor) -> None:
         self.http, self.visitor = http, visitor
+        self.conversation_id: str | None = None
 
     async def open(self) -> None:
         address = f"{self.visitor.url}/api/v1/chat/ws/{self.visitor.user_id}"
         headers = {"Cookie": self.visitor.cookie, "Origin": self.visitor.url}
         self.socket = await self.http.ws_connect(address, headers=headers, max_msg_size=0)
 
-    async def ask(self, measured: Measured) -> None:
-        frame = {"type": "message", "client_id": str(uuid4()), "content": QUESTION, "conversation_id": None}
+    async def ask(self, content: str, measured: Measured) -> None:
+        """Ask, in one conversation, and read the answer."""
+        frame = {
+            "type": "message",
+            "client_id": str(uuid4()),
+            "content": content,
+            "conversation_id": self.conversation_id,
+        }
         asked = time.monotonic()
         await self.socket.send_str(orjson.dumps(frame).decode())
         await self.watch(measured, asked)
@@ -81,27 +90,29 @@ class Tab:
                     measured.first_ms.append((time.monotonic() - asked) * 1000)
                     asked = None
                 measured.read(got["text"])
+            elif got["type"] == "ack":
+                self.conversation_id = got["conversation_id"]
             elif got["type"] == "response":
                 measured.broken += got["status"] != "sent"
                 return
         measured.broken += 1
 
 
-async def spread(count: int, one: Callable[[int], Awaitable[None]]) -> None:
+async def spread(count: int, seconds: float, one: Callable[[int], Awaitable[None]]) -> None:
     """Start `count` at even distances over the length of a stream, so that they run side by side and not in step."""
-    length = FIRST_SECONDS + TOKENS / RATE
 
     async def start(number: int) -> None:
-        await asyncio.sleep(number * length / count)
+        await asyncio.sleep(number * seconds / count)
         await one(number)
 
     await asyncio.gather(*(start(number) for number in range(count)))
 
 
-async def measure(b: Bench, streams: int, watchers: int, rounds: int) -> None:
+async def measure(b: Bench, streams: int, watchers: int, rounds: int, tokens: int) -> None:
+    content, length = question(tokens), FIRST_SECONDS + tokens / RATE
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
         plain = Measured()
-        await spread(streams, lambda _number: direct(http, b.model_url, plain))
+        await spread(streams, length, lambda _number: direct(http, b.model_url, content, plain))
         visitors = [await new_guest(b.system.url) for _ in range(streams)]
         tabs = [[Tab(http, visitor) for _ in range(1 + watchers)] for visitor in visitors]
         for row in tabs:
@@ -114,31 +125,31 @@ async def measure(b: Bench, streams: int, watchers: int, rounds: int) -> None:
             for round_ in range(rounds):
                 counts = round_ or rounds == 1
                 looking = [asyncio.create_task(tab.watch(watched if counts else Measured())) for tab in others]
-                await asking.ask(through if counts else Measured())
+                await asking.ask(content, through if counts else Measured())
                 await asyncio.gather(*looking)
 
         before = b.cpu_ms()
         began = time.monotonic()
-        await spread(streams, turn)
+        await spread(streams, length, turn)
         seconds = time.monotonic() - began
         spent = {name: after - before[name] for name, after in b.cpu_ms().items()}
         for row in tabs:
             for tab in row:
                 await tab.socket.close()
-    report(streams, watchers, rounds, plain, through, watched, spent, seconds)
+    report(streams, watchers, rounds * tokens, plain, through, watched, spent, seconds)
 
 
 def report(
     streams: int,
     watchers: int,
-    rounds: int,
+    tokens: int,
     plain: Measured,
     through: Measured,
     watched: Measured,
     spent: dict[str, float],
     seconds: float,
 ) -> None:
-    thousands = streams * rounds * TOKENS / 1000
+    thousands = streams * tokens / 1000
     ours = {name: spent[name] / thousands for name in spent if name not in {"model", "load"}}
     added = [percentile(through.first_ms, share) - percentile(plain.first_ms, share) for share in (0.5, 0.95)]
     late = through.late_ms + watched.late_ms
@@ -162,12 +173,13 @@ def main() -> None:
     parser.add_argument("--streams", type=int, nargs="+", default=[50, 100, 200, 250, 300])
     parser.add_argument("--watchers", type=int, default=0, help="further tabs of each visitor")
     parser.add_argument("--rounds", type=int, default=3, help="questions of each visitor; the first warms up")
+    parser.add_argument("--tokens", type=int, default=300, help="of each answer")
     options = parser.parse_args()
     with bench() as b:
         print("streams tabs  added first token  lateness of tokens  CPU-ms per")
         print("              p50 ms   p95 ms   p50 ms   p99 ms  1k tokens  by process")
         for streams in options.streams:
-            asyncio.run(measure(b, streams, options.watchers, options.rounds))
+            asyncio.run(measure(b, streams, options.watchers, options.rounds, options.tokens))
 
 
 if __name__ == "__main__":

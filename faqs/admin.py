@@ -21,9 +21,9 @@ from .models import FAQ, Category, EmbeddingModel, Phrasing
 
 
 class KeywordsField(forms.Field):
-    widget = forms.TextInput
-
     """A JSON list of words, edited as words between commas."""
+
+    widget = UnfoldAdminTextInputWidget
 
     def prepare_value(self, value: Any) -> Any:
         return ", ".join(value) if isinstance(value, list) else value

@@ -17,7 +17,7 @@ from deploy.servers import EmbeddedError
 
 from .processes import alive, command_of, descendants, find, kill, supervisor, until
 
-COMMANDS = ("daphne", "-Q replies", "-Q default", "celery -A chatbot beat")
+COMMANDS = ("daphne", "-Q replies", "-Q default", "-A chatbot beat")
 
 
 def free_port() -> int:
