@@ -17,3 +17,11 @@ def end_other_sessions(django_db_setup: None, django_db_blocker: DjangoDbBlocker
             )
         connection.close()
         connection.close_pool()  # type: ignore[attr-defined]
+
+
+@pytest.fixture(autouse=True)
+def forget_models() -> None:
+    """Every test has rows of its own."""
+    from chatbot.retrieval import live_models
+
+    live_models.forget()

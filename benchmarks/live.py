@@ -20,6 +20,7 @@ class Bench:
     """The running system, the address of its language model, and the process ids to account for."""
 
     system: LiveSystem
+    services: Services
     model_url: str
     pids: dict[str, int]
 
@@ -61,20 +62,19 @@ def bench(*names: str, **env: str) -> Iterator[Bench]:
         directory.chmod(0o755)
         services = Services(directory)
         services.start()
-        os.environ["DATABASE_URL"], os.environ["REDIS_URL"] = str(services.database_url), str(services.redis_url)
         port = free_port()
         model = subprocess.Popen([sys.executable, "-m", "benchmarks.fake_llm", "--port", str(port)])
         model_url = f"http://127.0.0.1:{port}/v1"
         settings = {"OPENAI_API_KEY": "bench", "OPENAI_BASE_URL": model_url, "LOG_LEVEL": "WARNING"}
         settings |= {"EMBEDDING_PROVIDER": "local", "MODERATION_PROVIDER": "local"}
-        system = LiveSystem(directory, "bench", 1, **(settings | env))
+        system = LiveSystem(directory, "bench", 1, services, **(settings | env))
         try:
             system.begin(*(names or ("web", "replies", "default", "beat")))
             pids = {"model": model.pid, "load": os.getpid()}
             for server in services.servers:
                 assert server.process is not None
                 pids[type(server).__name__.lower()] = server.process.pid
-            yield Bench(system, model_url, pids)
+            yield Bench(system, services, model_url, pids)
         finally:
             system.end()
             model.terminate()

@@ -6,6 +6,7 @@ the first token added to a direct call in the same run, the lateness of tokens, 
 
 import argparse
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from uuid import uuid4
 import aiohttp
 import orjson
 
+from chatbot.demo import GOLDEN_FILE
 from tests.client import Visitor, new_guest
 
 from .live import Bench, bench
@@ -23,8 +25,16 @@ FIRST_SECONDS = 0.3
 LATE_MS = 250
 
 
-def question(tokens: int) -> str:
-    return f"Tell me [[fake: stamp=1 tokens={tokens} interval={1 / RATE:.6f} first={FIRST_SECONDS}]]"
+def questions() -> list[str]:
+    """What visitors of the demo shop may ask."""
+    return [row["question"] for row in json.loads(GOLDEN_FILE.read_text()) if row["expected"]]
+
+
+async def set_pace(http: aiohttp.ClientSession, model_url: str, tokens: int) -> None:
+    """Let the model answer everything with tokens that carry the time they were sent."""
+    pace = {"stamp": True, "tokens": tokens, "interval": 1 / RATE, "first": FIRST_SECONDS}
+    async with http.post(model_url.removesuffix("/v1") + "/_control", json=pace) as response:
+        response.raise_for_status()
 
 
 @dataclass
@@ -109,10 +119,11 @@ async def spread(count: int, seconds: float, one: Callable[[int], Awaitable[None
 
 
 async def measure(b: Bench, streams: int, watchers: int, rounds: int, tokens: int) -> None:
-    content, length = question(tokens), FIRST_SECONDS + tokens / RATE
+    asked, length = questions(), FIRST_SECONDS + tokens / RATE
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+        await set_pace(http, b.model_url, tokens)
         plain = Measured()
-        await spread(streams, length, lambda _number: direct(http, b.model_url, content, plain))
+        await spread(streams, length, lambda number: direct(http, b.model_url, asked[number % len(asked)], plain))
         visitors = [await new_guest(b.system.url) for _ in range(streams)]
         tabs = [[Tab(http, visitor) for _ in range(1 + watchers)] for visitor in visitors]
         for row in tabs:
@@ -125,7 +136,8 @@ async def measure(b: Bench, streams: int, watchers: int, rounds: int, tokens: in
             for round_ in range(rounds):
                 counts = round_ or rounds == 1
                 looking = [asyncio.create_task(tab.watch(watched if counts else Measured())) for tab in others]
-                await asking.ask(content, through if counts else Measured())
+                question = asked[(number + round_ * streams) % len(asked)]
+                await asking.ask(question, through if counts else Measured())
                 await asyncio.gather(*looking)
 
         before = b.cpu_ms()

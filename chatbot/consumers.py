@@ -13,9 +13,11 @@ from django.db import DatabaseError, InterfaceError
 from accounts.services import visitor_of
 from conversations import replies, selectors, services
 from conversations.models import Conversation, Message
+from conversations.services import Post
 
 from . import live, protocol
 from .events import group_of
+from .inbox import Inbox
 from .metrics import SOCKETS, SOCKETS_CLOSED
 from .outbox import Outbox
 from .protocol import FrameError, Incoming
@@ -49,17 +51,25 @@ class RateLimit:
         return (1 - self.tokens) / self.rate
 
 
-_hubs: dict[asyncio.AbstractEventLoop, live.Hub] = {}
+_ends: dict[asyncio.AbstractEventLoop, tuple[live.Hub, Inbox]] = {}
+
+
+def _end() -> tuple[live.Hub, Inbox]:
+    """What all sockets of the running loop share (a web process has one loop)."""
+    running = asyncio.get_running_loop()
+    if running not in _ends:
+        for closed in [loop for loop in _ends if loop.is_closed()]:
+            del _ends[closed]
+        _ends[running] = live.Hub(), Inbox()
+    return _ends[running]
 
 
 def hub() -> live.Hub:
-    """The live hub of the running loop (a web process has one loop)."""
-    running = asyncio.get_running_loop()
-    if running not in _hubs:
-        for closed in [loop for loop in _hubs if loop.is_closed()]:
-            del _hubs[closed]
-        _hubs[running] = live.Hub()
-    return _hubs[running]
+    return _end()[0]
+
+
+def inbox() -> Inbox:
+    return _end()[1]
 
 
 class ChatConsumer(AsyncWebsocketConsumer):
@@ -167,14 +177,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         elif str(conversation_id) not in self.watched:
             await db(selectors.get_conversation, self.user, conversation_id)
             await self.watch(str(conversation_id))
-        posted = await db(
-            services.post_message,
-            user=self.user,
-            content=content,
-            client_id=client_id,
-            conversation_id=conversation_id,
-            language=frame.language(),
-        )
+        posted = await inbox().post(Post(self.user, content, client_id, conversation_id, frame.language()))
         message = posted.message
         self.outbox.put(
             {

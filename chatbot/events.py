@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from asgiref.sync import async_to_sync
 from celery import Task
 from channels.layers import get_channel_layer
 from kombu.exceptions import OperationalError
@@ -16,7 +15,7 @@ from redis.exceptions import RedisError
 
 from conversations.models import Conversation, Message
 
-from . import live, protocol
+from . import live, protocol, runtime
 from .metrics import DISPATCH_FAILURES, LIVE_FAILURES
 
 log = structlog.get_logger(__name__)
@@ -27,21 +26,21 @@ def group_of(user_id: UUID) -> str:
     return f"user.{user_id.hex}"
 
 
-async def _send(group: str, frames: list[protocol.Frame], sender: str) -> None:
+async def _send(group: str, frames: list[protocol.Frame]) -> None:
     layer = get_channel_layer()
     if layer is None:
         return
     try:
         async with asyncio.timeout(SEND_SECONDS):
-            await layer.group_send(group, {"type": "frames", "frames": frames, "sender": sender})
+            await layer.group_send(group, {"type": "frames", "frames": frames, "sender": ""})
     except (RedisError, OSError) as error:
         LIVE_FAILURES.labels("broadcast").inc()
         log.warning("broadcast_failed", error=type(error).__name__)
 
 
-def broadcast(user_id: UUID, frames: list[protocol.Frame], *, sender: str = "") -> None:
-    """Send frames to all sockets of a user, but for the socket `sender`. Never raises for a Redis that is away."""
-    async_to_sync(_send)(group_of(user_id), frames, sender)
+def broadcast(user_id: UUID, frames: list[protocol.Frame]) -> None:
+    """Send frames to all sockets of a user, soon; a Redis that is away is not the caller's business."""
+    runtime.soon(_send(group_of(user_id), frames))
 
 
 def dispatch(task: "Task[Any, Any]", *args: Any) -> None:
@@ -61,10 +60,11 @@ def on_conversation_changed(sender: type, *, conversation: Conversation, deleted
     broadcast(conversation.user_id, [protocol.conversation_frame(conversation, deleted=deleted)])
 
 
-def on_message_posted(sender: type, *, message: Message, **kwargs: Any) -> None:
-    from .tasks import moderate_message
+def on_message_posted(sender: type, *, messages: list[Message], **kwargs: Any) -> None:
+    from .tasks import moderate_messages
 
-    dispatch(moderate_message, str(message.pk))
+    if messages:
+        dispatch(moderate_messages, [str(message.pk) for message in messages])
 
 
 def on_reply_queued(sender: type, *, reply_id: UUID, **kwargs: Any) -> None:
@@ -74,7 +74,7 @@ def on_reply_queued(sender: type, *, reply_id: UUID, **kwargs: Any) -> None:
 
 
 def on_stop_requested(sender: type, *, reply_id: UUID, **kwargs: Any) -> None:
-    async_to_sync(live.request_stop)(str(reply_id))
+    runtime.soon(live.request_stop(str(reply_id)))
 
 
 def on_faq_changed(sender: type, *, faq_id: int, **kwargs: Any) -> None:

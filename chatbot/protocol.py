@@ -46,7 +46,7 @@ def timestamp(moment: datetime) -> str:
 def message_frame(message: Message) -> Frame:
     """A message as every client sees it; `response` for a reply that has ended."""
     ended_reply = message.is_reply and not message.is_active
-    feedback = getattr(message, "feedback", None)
+    feedback = getattr(message, "feedback", None) if ended_reply else None
     return {
         "type": "response" if ended_reply else "message",
         "message_id": str(message.pk),

@@ -1,5 +1,6 @@
 """From a question to passages and a decision: answer, ask back, or say that the knowledge base does not know."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,6 +17,7 @@ from .providers.base import Embedder
 
 log = structlog.get_logger(__name__)
 TOP_K = 5
+MODELS_SECONDS = 5.0
 
 
 class Decision(StrEnum):
@@ -66,10 +68,26 @@ def decide(passages: Sequence[Passage], thresholds: Thresholds) -> Decision:
     return Decision.CLARIFY
 
 
-def _model_for(language: str) -> tuple[EmbeddingModel, Embedder] | None:
-    """The live model made for this language before one made for all."""
-    covering = [pair for pair in registry.usable_models() if pair[0].covers(language)]
-    return min(covering, key=lambda pair: not pair[0].languages, default=None)
+@dataclass
+class LiveModels:
+    """The models that questions are searched with, looked up again after some seconds."""
+
+    pairs: list[tuple[EmbeddingModel, Embedder]] = field(default_factory=list)
+    until: float = 0.0
+
+    async def covering(self, language: str) -> tuple[EmbeddingModel, Embedder] | None:
+        """The model made for this language before one made for all."""
+        if not self.pairs or time.monotonic() > self.until:
+            self.pairs = await runtime.db(registry.usable_models)
+            self.until = time.monotonic() + MODELS_SECONDS
+        covering = [pair for pair in self.pairs if pair[0].covers(language)]
+        return min(covering, key=lambda pair: not pair[0].languages, default=None)
+
+    def forget(self) -> None:
+        self.pairs = []
+
+
+live_models = LiveModels()
 
 
 async def retrieve(question: str, language: str, *, previous: str | None = None) -> Retrieved:
@@ -77,7 +95,7 @@ async def retrieve(question: str, language: str, *, previous: str | None = None)
 
     Raises ProviderError when the question cannot be embedded.
     """
-    chosen = await runtime.db(_model_for, language)
+    chosen = await live_models.covering(language)
     if chosen is None:
         return Retrieved(Decision.DECLINE)
     found = await _search(*chosen, question, language)

@@ -6,6 +6,7 @@ Hundreds of streams share the loop and one HTTP connection pool; a Celery thread
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
 from functools import cache
 from typing import Any, ParamSpec, TypeVar
 
@@ -29,13 +30,24 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     return asyncio.run_coroutine_threadsafe(coroutine, loop()).result()
 
 
+_calling_loop: ContextVar[asyncio.AbstractEventLoop | None] = ContextVar("calling_loop", default=None)
+
+
+def soon(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Let a coroutine run on the loop that waits for this thread (see `db`), else on this process's own. Nobody waits for it."""
+    asyncio.run_coroutine_threadsafe(coroutine, _calling_loop.get() or loop())
+
+
 async def db(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call a function that uses the ORM from the loop; its connection goes back to the pool at once."""
+    calling = asyncio.get_running_loop()
 
     def call() -> T:
+        token = _calling_loop.set(calling)
         try:
             return function(*args, **kwargs)
         finally:
+            _calling_loop.reset(token)
             connection.close()
 
     return await sync_to_async(call, thread_sensitive=False)()

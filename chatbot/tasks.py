@@ -24,6 +24,7 @@ from .wording import say
 log = structlog.get_logger(__name__)
 
 MODERATION_GRACE = timedelta(seconds=30)
+MODERATION_BATCH = 20
 # A little less than the time between two sweeps.
 SWEEP_SECONDS = 50.0
 
@@ -63,31 +64,35 @@ def generate_title(conversation_id: str) -> None:
 
 
 @shared_task
-def moderate_message(message_id: str) -> None:
-    message = Message.objects.filter(pk=message_id, moderation__isnull=True).first()
-    if message is None:
-        return
+def moderate_messages(message_ids: list[str]) -> None:
+    try:
+        for message in Message.objects.filter(pk__in=message_ids, moderation__isnull=True):
+            _moderate(message)
+    except ProviderError as error:
+        log.warning("moderation_postponed", error=error.code)
+
+
+def _moderate(message: Message) -> None:
+    """Store the verdict on one message and let no answer to a flagged one stand. Raises ProviderError."""
     try:
         verdict = runtime.run(registry.moderator().moderate(message.content))
     except ProviderRejected:
         # A compatible server without moderation: the local rules are better than nothing.
         verdict = runtime.run(LocalModerator().moderate(message.content))
-    except ProviderError as error:
-        log.warning("moderation_postponed", error=error.code)
-        return
     stored = services.record_moderation(
         message_id=message.pk, flagged=verdict.flagged, categories=list(verdict.categories), provider=verdict.provider
     )
-    if stored is not None and verdict.flagged:
+    if stored and verdict.flagged:
         key = "self_harm" if any("self" in category for category in verdict.categories) else "moderated"
-        notice = say(key, stored.language or stored.conversation.language)
-        replies.withhold(message=stored, notice=notice, error={"code": "moderated", "message": notice})
+        notice = say(key, message.language)
+        replies.withhold(message=message, notice=notice, error={"code": "moderated", "message": notice})
 
 
 @shared_task
 def sweep_moderation() -> None:
-    for message_id in selectors.unmoderated(before=timezone.now() - MODERATION_GRACE):
-        dispatch(moderate_message, str(message_id))
+    waiting = [str(pk) for pk in selectors.unmoderated(before=timezone.now() - MODERATION_GRACE)]
+    for start in range(0, len(waiting), MODERATION_BATCH):
+        dispatch(moderate_messages, waiting[start : start + MODERATION_BATCH])
 
 
 @shared_task

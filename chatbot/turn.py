@@ -17,6 +17,7 @@ from django.db import DatabaseError
 from conversations import replies, selectors, services
 from conversations.models import Message
 from conversations.replies import Outcome
+from conversations.selectors import Said
 
 from . import compose, live, prompt, runtime, understanding
 from .citations import Citations
@@ -41,10 +42,10 @@ class Turn:
     stream: live.Stream
     publisher: live.Publisher
     language: str
+    said: list[Said]
     started: float = field(default_factory=time.monotonic)
     stopping: str = ""
     question: str = ""
-    history: list[ChatMessage] = field(default_factory=list)
     retrieved: Retrieved = field(default_factory=lambda: Retrieved(Decision.DECLINE))
     citations: Citations = field(default_factory=lambda: Citations(0))
     occasion: str = ""
@@ -70,11 +71,12 @@ def stop(message_id: str) -> None:
 
 async def take(reply_id: UUID, publisher: live.Publisher) -> Message | None:
     """Run a queued reply to its end. Returns the ended reply; None when it was not ours to write."""
-    reply = await runtime.db(replies.claim, reply_id)
-    if reply is None:
+    claimed = await runtime.db(_claim, reply_id)
+    if claimed is None:
         return None
+    reply, said = claimed
     stream = live.Stream(str(reply.conversation_id), str(reply.pk), reply.attempt)
-    turn = Turn(reply, stream, publisher, reply.language or reply.conversation.language)
+    turn = Turn(reply, stream, publisher, reply.language, said)
     structlog.contextvars.bind_contextvars(message_id=str(reply.pk), conversation_id=str(reply.conversation_id))
     running[str(reply.pk)] = turn
     try:
@@ -87,6 +89,14 @@ async def take(reply_id: UUID, publisher: live.Publisher) -> Message | None:
     ended = await runtime.db(replies.finish, reply, outcome)
     _record(turn, ended)
     return ended
+
+
+def _claim(reply_id: UUID) -> tuple[Message, list[Said]] | None:
+    """The reply, held from now on, and what was said before it."""
+    reply = replies.claim(reply_id)
+    if reply is None:
+        return None
+    return reply, selectors.prompt_messages(reply, limit=settings.REPLY_HISTORY_MESSAGES)
 
 
 async def _outcome(turn: Turn) -> Outcome | None:
@@ -149,13 +159,11 @@ async def _write_in_time(turn: Turn) -> None:
 
 async def _understand(turn: Turn) -> None:
     """Read what is to be answered: everything the visitor said since the last answer, in the light of what came before."""
-    log_before = await runtime.db(selectors.prompt_messages, turn.reply, limit=settings.REPLY_HISTORY_MESSAGES)
-    turn.history = [ChatMessage("user" if m.role == Message.Role.USER else "assistant", m.content) for m in log_before]
-    asked: list[str] = []
-    while log_before and log_before[-1].role == Message.Role.USER:
-        asked.insert(0, log_before.pop().content)
+    before, asked = list(turn.said), list[str]()
+    while before and before[-1].role == Message.Role.USER:
+        asked.insert(0, before.pop().content)
     turn.question = "\n".join(asked)
-    previous = next((m.content for m in reversed(log_before) if m.role == Message.Role.USER), None)
+    previous = next((one.content for one in reversed(before) if one.role == Message.Role.USER), None)
     turn.language = understanding.language_of(turn.question, turn.language)
     turn.occasion = understanding.small_talk(turn.question) or ""
     if not turn.occasion and understanding.wants_human(turn.question):
@@ -176,7 +184,8 @@ async def _pieces(turn: Turn) -> AsyncIterator[str]:
 
 
 async def _model_pieces(turn: Turn) -> AsyncIterator[str]:
-    messages = prompt.messages(turn.language, turn.retrieved.passages, turn.history)
+    history = [ChatMessage("user" if one.role == Message.Role.USER else "assistant", one.content) for one in turn.said]
+    messages = prompt.messages(turn.language, turn.retrieved.passages, history)
     stream = registry.chat().stream(messages)
     try:
         async for piece in stream:

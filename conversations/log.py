@@ -1,15 +1,16 @@
 """The one way to write a conversation's log: under its row lock, numbering every visible change.
 
 Numbers are handed out from `last_seq` inside the transaction that uses them, so a number that was given is a change that happened.
+Several logs can be written in one transaction: what they add is stored together at its end.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from . import signals
@@ -18,13 +19,35 @@ from .models import Conversation, Message
 # How long a queued reply may wait for its worker before the sweeper dispatches it again.
 DISPATCH_GRACE = timedelta(seconds=8)
 
+# What writing its log may change of a conversation.
+_COLUMNS = (
+    "last_seq",
+    "message_count",
+    "total_tokens",
+    "duration_seconds",
+    "owner_epoch",
+    "owner",
+    "last_message_at",
+    "updated_at",
+)
+_SAVE = """
+UPDATE conversations_conversation c SET last_seq = new.last_seq, message_count = new.message_count,
+    total_tokens = new.total_tokens, duration_seconds = new.duration_seconds, owner_epoch = new.owner_epoch,
+    owner = new.owner, last_message_at = new.last_message_at, updated_at = new.updated_at
+FROM unnest(%s::uuid[], %s::bigint[], %s::integer[], %s::integer[], %s::integer[], %s::integer[], %s::text[],
+    %s::timestamptz[], %s::timestamptz[])
+    AS new(id, last_seq, message_count, total_tokens, duration_seconds, owner_epoch, owner, last_message_at, updated_at)
+WHERE c.id = new.id
+"""
+
 
 class Log:
-    """A locked conversation being written; collects what to announce after the commit."""
+    """A locked conversation being written; collects what to store and announce with the commit."""
 
     def __init__(self, conversation: Conversation) -> None:
         self.conversation = conversation
         self.now: datetime = timezone.now()
+        self.added: list[Message] = []
         self.changed: list[Message] = []
         self.queued: Message | None = None
 
@@ -33,14 +56,15 @@ class Log:
         return self.conversation.last_seq
 
     def append(self, *messages: Message) -> None:
-        """Insert new messages at the end of the transcript."""
+        """Put new messages at the end of the transcript; they are stored with the transaction."""
+        conversation = self.conversation
         for message in messages:
-            message.conversation = self.conversation
+            message.conversation = conversation
             message.seq = message.position = self.next_seq()
-        Message.objects.bulk_create(messages)
-        self.conversation.message_count += len(messages)
-        self.conversation.last_message_at = self.now
-        self.conversation.duration_seconds = int((self.now - self.conversation.created_at).total_seconds())
+        conversation.message_count += len(messages)
+        conversation.last_message_at = conversation.updated_at = self.now
+        conversation.duration_seconds = int((self.now - conversation.created_at).total_seconds())
+        self.added.extend(messages)
         self.changed.extend(messages)
 
     def change(self, message: Message, *, only_if: dict[str, Any] | None = None, **values: Any) -> bool:
@@ -49,6 +73,7 @@ class Log:
         if not Message.objects.filter(pk=message.pk, **(only_if or {})).update(**values):
             return False
         self.next_seq()
+        self.conversation.updated_at = self.now
         for name, value in values.items():
             setattr(message, name, value)
         self.changed.append(message)
@@ -70,37 +95,47 @@ class Log:
 
     def announce(self) -> None:
         user_id, changed, queued = self.conversation.user_id, self.changed, self.queued
-        if changed:
-            transaction.on_commit(
-                lambda: signals.log_changed.send_robust(sender=Message, user_id=user_id, messages=changed), robust=True
-            )
         if queued is not None:
             transaction.on_commit(
                 lambda: signals.reply_queued.send_robust(sender=Message, reply_id=queued.pk), robust=True
             )
+        if changed:
+            transaction.on_commit(
+                lambda: signals.log_changed.send_robust(sender=Message, user_id=user_id, messages=changed), robust=True
+            )
+
+
+@contextmanager
+def locked_all(conversation_ids: Iterable[UUID]) -> Iterator[dict[UUID, Log]]:
+    """Open the logs of those conversations that exist for writing in one transaction; locked in one order everywhere."""
+    with transaction.atomic(savepoint=False):
+        rows = Conversation.objects.select_for_update(no_key=True).filter(pk__in=set(conversation_ids)).order_by("pk")
+        logs = {conversation.pk: Log(conversation) for conversation in rows}
+        yield logs
+        _store([log for log in logs.values() if log.changed])
 
 
 @contextmanager
 def locked(conversation_id: UUID, **owner: Any) -> Iterator[Log]:
-    """Open a conversation's log for writing in one transaction.
+    """Open one conversation's log for writing in one transaction.
 
     Raises Conversation.DoesNotExist when there is none such (`owner` narrows: `user=...`).
     """
     with transaction.atomic():
         log = Log(Conversation.objects.select_for_update(no_key=True).get(pk=conversation_id, **owner))
-        before = log.conversation.last_seq
         yield log
-        if log.conversation.last_seq != before:
-            log.conversation.save(
-                update_fields=[
-                    "last_seq",
-                    "message_count",
-                    "total_tokens",
-                    "last_message_at",
-                    "duration_seconds",
-                    "owner",
-                    "owner_epoch",
-                    "updated_at",
-                ]
-            )
+        _store([log] if log.changed else [])
+
+
+def _store(logs: list[Log]) -> None:
+    """Write the logs' new messages and their conversations' columns, and announce them after the commit."""
+    if not logs:
+        return
+    if added := [message for log in logs for message in log.added]:
+        Message.objects.bulk_create(added)
+    conversations = [log.conversation for log in logs]
+    columns = [[getattr(conversation, name) for conversation in conversations] for name in ("pk", *_COLUMNS)]
+    with connection.cursor() as cursor:
+        cursor.execute(_SAVE, columns)
+    for log in logs:
         log.announce()

@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
@@ -40,28 +39,18 @@ class Outcome:
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
+# One statement, so that the row's lock orders it against posting: a message that moves a queued reply behind itself does so
+# before the claim, and is answered by it, or finds the reply streaming.
+_CLAIM = """
+UPDATE conversations_message SET status = 'streaming', attempt = attempt + 1, lease_expires_at = %(lease)s
+WHERE id = %(id)s AND (status = 'queued' OR (status = 'streaming' AND lease_expires_at <= %(now)s)) RETURNING *
+"""
+
+
 def claim(reply_id: UUID) -> Message | None:
     """Take a waiting (or abandoned) reply under a new attempt; None when there is nothing to take."""
-    found = (
-        Message.objects.filter(pk=reply_id, status__in=Message.ACTIVE).values_list("conversation_id", flat=True).first()
-    )
-    if found is None:
-        return None
-    with transaction.atomic():
-        # Serialises with posting: a message is either before this claim, and answered by it, or after.
-        Conversation.objects.select_for_update(no_key=True).filter(pk=found).first()
-        now = timezone.now()
-        reply = (
-            Message.objects.select_for_update(of=("self",))
-            .select_related("conversation", "conversation__user")
-            .filter(Q(status=Status.QUEUED) | Q(status=Status.STREAMING, lease_expires_at__lte=now), pk=reply_id)
-            .first()
-        )
-        if reply is None:
-            return None
-        reply.status, reply.attempt, reply.lease_expires_at = Status.STREAMING, reply.attempt + 1, now + LEASE
-        reply.save(update_fields=["status", "attempt", "lease_expires_at"])
-        return reply
+    now = timezone.now()
+    return next(iter(Message.objects.raw(_CLAIM, {"id": reply_id, "now": now, "lease": now + LEASE})), None)
 
 
 def renew(reply: Message) -> str:
@@ -90,6 +79,8 @@ def _end(log: Log, reply: Message, outcome: Outcome) -> Message | None:
         values |= {"status": Status.DISCARDED, "content": "", "sources": []}
     if not log.change(reply, only_if={"status": Status.STREAMING, "attempt": reply.attempt}, **values):
         return None
+    # Only a reply that has ended can have feedback: no need to look for it.
+    Message._meta.get_field("feedback").set_cached_value(reply, None)  # type: ignore[union-attr]
     log.conversation.total_tokens += outcome.tokens_used
     log.conversation.last_message_at = log.now
     _queue_next(log, after=reply.position)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db.models import Q
@@ -85,7 +86,12 @@ def snippet(text: str, query: str, around: int = 60) -> str:
     return ("…" if start else "") + " ".join(text[start:end].split()) + ("…" if end < len(text) else "")
 
 
-def prompt_messages(reply: Message, *, limit: int) -> list[Message]:
+class Said(NamedTuple):
+    role: str
+    content: str
+
+
+def prompt_messages(reply: Message, *, limit: int) -> list[Said]:
     """The text messages before a reply that its prompt may hold, in reading order; flagged and failed ones are left out."""
     rows = Message.objects.filter(
         conversation_id=reply.conversation_id,
@@ -93,8 +99,10 @@ def prompt_messages(reply: Message, *, limit: int) -> list[Message]:
         type=Message.Type.TEXT,
         status__in=[Message.Status.SENT, Message.Status.STOPPED],
     ).exclude(content="")
-    latest = rows.order_by("-position")[:limit]
-    return [message for message in reversed(latest) if not message.is_flagged]
+    latest = rows.order_by("-position").values_list("role", "content", "moderation")[:limit]
+    return [
+        Said(role, content) for role, content, moderation in reversed(latest) if not (moderation or {}).get("flagged")
+    ]
 
 
 def unmoderated(*, before: datetime, limit: int = 200) -> list[UUID]:

@@ -1,5 +1,6 @@
 """What people do with conversations. Replies have a module of their own, `replies`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
@@ -12,11 +13,26 @@ from django.utils import timezone
 from accounts.models import User
 
 from . import signals
-from .log import Log, locked
+from .log import Log, locked, locked_all
 from .models import Conversation, Feedback, Message
 
 TITLE_LENGTH = 120
 HUMAN_TAG = "human_requested"
+
+
+@dataclass(frozen=True)
+class Post:
+    """A visitor's message on its way in; without `conversation_id` it opens a conversation. `language` "" is the profile's."""
+
+    user: User
+    content: str
+    client_id: UUID
+    conversation_id: UUID | None = None
+    language: str = ""
+
+    @property
+    def target(self) -> UUID:
+        return self.conversation_id or conversation_id_for(self.user, self.client_id)
 
 
 @dataclass(frozen=True)
@@ -37,49 +53,86 @@ def post_message(
 
     Raises Conversation.DoesNotExist when `conversation_id` is not one of the user's.
     """
-    if conversation_id is None:
-        conversation_id = _open_conversation(user, client_id, language)
-    with locked(conversation_id, user=user) as log:
-        known = Message.objects.filter(
-            Q(client_id=client_id) | Q(status__in=Message.ACTIVE), conversation=log.conversation
-        )
-        first, active = None, None
-        for row in known:
-            first, active = (row, active) if row.client_id == client_id else (first, row)
-        if first is not None:
-            return Posted(first, duplicate=True)
-        message = Message(
-            role=Message.Role.USER,
-            user=user,
-            content=content,
-            client_id=client_id,
-            language=language or log.conversation.language,
-        )
-        _append_with_reply(log, message, active)
-        transaction.on_commit(lambda: signals.message_posted.send_robust(sender=Message, message=message), robust=True)
-    return Posted(message, duplicate=False)
+    (posted,) = post_messages([Post(user, content, client_id, conversation_id, language)])
+    if posted is None:
+        raise Conversation.DoesNotExist
+    return posted
 
 
-def _open_conversation(user: User, client_id: UUID, language: str) -> UUID:
-    conversation = Conversation(
-        pk=conversation_id_for(user, client_id),
-        user=user,
-        language=language or user.language,
-        last_message_at=timezone.now(),
+def post_messages(posts: Sequence[Post]) -> list[Posted | None]:
+    """Store visitors' messages in one transaction, each once, and queue the replies that they need.
+
+    None stands for a message whose conversation is not one of its user's.
+    """
+    with transaction.atomic():
+        _open_conversations([post for post in posts if post.conversation_id is None])
+        with locked_all(post.target for post in posts) as logs:
+            known, active = _known(posts, logs)
+            posted = [_take(post, logs.get(post.target), known) for post in posts]
+            for log in logs.values():
+                _queue_or_move_reply(log, active.get(log.conversation.pk))
+        new = [one.message for one in posted if one is not None and not one.duplicate]
+        transaction.on_commit(lambda: signals.message_posted.send_robust(sender=Message, messages=new), robust=True)
+    return posted
+
+
+def _open_conversations(posts: Sequence[Post]) -> None:
+    opened = [
+        Conversation(
+            pk=post.target,
+            user=post.user,
+            language=post.language or post.user.language,
+            last_message_at=timezone.now(),
+        )
+        for post in posts
+    ]
+    if opened:
+        Conversation.objects.bulk_create(sorted(opened, key=lambda one: one.pk), ignore_conflicts=True)
+
+
+Known = dict[tuple[UUID, UUID], Message]
+
+
+def _known(posts: Sequence[Post], logs: dict[UUID, Log]) -> tuple[Known, dict[UUID, Message]]:
+    """The messages that were stored before, by conversation and client id, and the active replies by conversation."""
+    rows = Message.objects.filter(
+        Q(client_id__in=[post.client_id for post in posts]) | Q(status__in=Message.ACTIVE), conversation__in=list(logs)
     )
-    Conversation.objects.bulk_create([conversation], ignore_conflicts=True)
-    return conversation.pk
+    known, active = {}, {}
+    for row in rows:
+        if row.client_id is not None:
+            known[row.conversation_id, row.client_id] = row
+        else:
+            active[row.conversation_id] = row
+    return known, active
 
 
-def _append_with_reply(log: Log, message: Message, active: Message | None) -> None:
-    """A queued reply answers the new message too, from behind it; a streaming one is followed by the next."""
-    wants_reply = log.conversation.owner == Conversation.Owner.ASSISTANT
-    if active is None and wants_reply:
-        log.append(message, log.new_reply())
+def _take(post: Post, log: Log | None, known: Known) -> Posted | None:
+    """Append a message to its log, unless it is there already or the log is somebody else's."""
+    if log is None or log.conversation.user_id != post.user.pk:
+        return None
+    key = (log.conversation.pk, post.client_id)
+    if key in known:
+        return Posted(known[key], duplicate=True)
+    known[key] = Message(
+        role=Message.Role.USER,
+        user=post.user,
+        content=post.content,
+        client_id=post.client_id,
+        language=post.language or log.conversation.language,
+    )
+    log.append(known[key])
+    return Posted(known[key], duplicate=False)
+
+
+def _queue_or_move_reply(log: Log, active: Message | None) -> None:
+    """A queued reply answers the new messages too, from behind them; a streaming one is followed by the next."""
+    if not log.added:
         return
-    log.append(message)
     if active is not None:
         log.change(active, only_if={"status": Message.Status.QUEUED}, position=log.conversation.last_seq + 1)
+    elif log.conversation.owner == Conversation.Owner.ASSISTANT:
+        log.append(log.new_reply())
 
 
 def mark_read(*, user: User, conversation_id: UUID, seq: int) -> None:
@@ -90,8 +143,9 @@ def mark_read(*, user: User, conversation_id: UUID, seq: int) -> None:
 
 
 def give_feedback(*, user: User, message_id: UUID, value: str | None, reason: str = "") -> Message:
-    """Set, change or (None) remove the visitor's verdict on an answer. Raises Message.DoesNotExist."""
-    message = Message.objects.get(pk=message_id, conversation__user=user, role=Message.Role.ASSISTANT)
+    """Set, change or (None) remove the visitor's verdict on an answer that has ended. Raises Message.DoesNotExist."""
+    ended = Message.objects.exclude(status__in=Message.ACTIVE)
+    message = ended.get(pk=message_id, conversation__user=user, role=Message.Role.ASSISTANT)
     with locked(message.conversation_id) as log:
         if value is None:
             Feedback.objects.filter(message=message).delete()
@@ -160,9 +214,7 @@ def request_human(*, conversation_id: UUID) -> None:
         conversation.save(update_fields=["tags", "context", "updated_at"])
 
 
-def record_moderation(*, message_id: UUID, flagged: bool, categories: list[str], provider: str) -> Message | None:
-    """Store the verdict on a visitor's message, once; None when it had one (or is gone)."""
+def record_moderation(*, message_id: UUID, flagged: bool, categories: list[str], provider: str) -> bool:
+    """Store the verdict on a visitor's message, once; False when it had one (or is gone)."""
     verdict = {"flagged": flagged, "categories": categories, "provider": provider}
-    if not Message.objects.filter(pk=message_id, moderation__isnull=True).update(moderation=verdict):
-        return None
-    return Message.objects.select_related("conversation").get(pk=message_id)
+    return bool(Message.objects.filter(pk=message_id, moderation__isnull=True).update(moderation=verdict))

@@ -1,6 +1,6 @@
 """Sent after commit; nothing here knows who listens.
 
-`message_posted` (message): a visitor's message was stored for the first time.
+`message_posted` (messages): these visitors' messages were stored for the first time.
 `reply_queued` (reply_id): a reply waits for a worker.
 `stop_requested` (reply_id): somebody wants the running reply to end.
 `log_changed` (user_id, messages): these messages are new or took a new `seq`.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 from django.urls import reverse
 
 from .models import FAQ, EmbeddingModel
@@ -72,6 +72,8 @@ def stale_faqs(model: EmbeddingModel, limit: int, after: int = 0) -> list[FAQ]:
     return list(FAQ.objects.filter(pk__in=ids).prefetch_related("phrasings").order_by("pk"))
 
 
+# Without it a selective filter starves the index scan of rows. Statements that are sent together share one transaction.
+_ITERATIVE_SCAN = "SET LOCAL hnsw.iterative_scan = relaxed_order;"
 _SEARCH = """
 WITH near AS MATERIALIZED (
     SELECT e.faq_id, e.kind, e.embedding::vector({width}) <=> %(vector)s::vector({width}) AS distance
@@ -118,10 +120,9 @@ def search(
         "words": _any_word(query_text),
         "limit": limit,
     }
-    with transaction.atomic(), connection.cursor() as cursor:
-        # Without it a selective filter starves the index scan of rows.
-        cursor.execute("SET LOCAL hnsw.iterative_scan = relaxed_order")
-        cursor.execute(sql, parameters)
+    with connection.cursor() as cursor:
+        cursor.execute(_ITERATIVE_SCAN + sql, parameters)
+        cursor.nextset()
         return [Passage(*row) for row in cursor.fetchall()]
 
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
+from deploy.embedded import Services
 from deploy.processes import dies_with_parent
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,17 +30,27 @@ def free_port() -> int:
 
 
 class LiveSystem:
-    """Web, workers and beat as `make run` starts them. `env` overrides their settings."""
+    """Web, workers and beat as `make run` starts them, on the servers of `servers` (the test run's own without it).
 
-    def __init__(self, directory: Path, name: str, redis_database: int, **env: str) -> None:
+    `env` overrides their settings.
+    """
+
+    def __init__(
+        self, directory: Path, name: str, redis_database: int, servers: Services | None = None, **env: str
+    ) -> None:
         self.directory = directory
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        server = urlsplit(os.environ["DATABASE_URL"])
+        database_url, redis_url = (
+            (servers.database_url, servers.redis_url)
+            if servers
+            else (os.environ["DATABASE_URL"], os.environ["REDIS_URL"])
+        )
+        server = urlsplit(str(database_url))
         self.database = f"live_{name}_{os.getpid()}"
         self.admin_url = urlunsplit(server._replace(path="/postgres"))
         self.database_url = urlunsplit(server._replace(path=f"/{self.database}"))
-        redis = urlsplit(os.environ["REDIS_URL"])
+        redis = urlsplit(str(redis_url))
         self.redis_url = urlunsplit(redis._replace(path=f"/{redis_database}"))
         self.env = os.environ | {
             "DATABASE_URL": self.database_url,

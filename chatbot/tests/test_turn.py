@@ -219,7 +219,7 @@ async def test_a_model_makes_titles(openai: FakeLLM) -> None:
 def test_a_flagged_message_gets_a_kind_notice_and_no_answer(text: str, category: str) -> None:
     message = post(text)
     for _ in range(2):
-        tasks.moderate_message(str(message.pk))
+        tasks.moderate_messages([str(message.pk)])
     reply = Message.objects.get(role="assistant")
     assert (reply.status, reply.metadata["error"]["code"]) == ("stopped", "moderated")
     message.refresh_from_db()
@@ -229,7 +229,7 @@ def test_a_flagged_message_gets_a_kind_notice_and_no_answer(text: str, category:
 
 def test_a_harmless_message_keeps_its_reply() -> None:
     message = post("Can you kill the lights in the shop?")
-    tasks.moderate_message(str(message.pk))
+    tasks.moderate_messages([str(message.pk)])
     assert Message.objects.get(role="assistant").status == "queued"
     message.refresh_from_db()
     assert message.moderation == {"flagged": False, "categories": [], "provider": "local"}
@@ -248,7 +248,7 @@ def test_sweeps_find_what_was_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     tasks.sweep_replies()
     tasks.sweep_moderation()
     reply = Message.objects.get(role="assistant")
-    assert sent == [("chatbot.tasks.run_reply", str(reply.pk)), ("chatbot.tasks.moderate_message", str(message.pk))]
+    assert sent == [("chatbot.tasks.run_reply", str(reply.pk)), ("chatbot.tasks.moderate_messages", [str(message.pk)])]
 
 
 def test_the_embedding_sweep_repairs_what_is_stale(knowledge: None) -> None:
@@ -278,11 +278,11 @@ def test_moderation_without_the_provider(openai_worker: FakeLLM) -> None:
     """One that has no moderation is replaced by the local rules; one that is away is asked again by the sweep."""
     message = post("I will kill you")
     openai_worker.behave(status=500, endpoint="moderations")
-    tasks.moderate_message(str(message.pk))
+    tasks.moderate_messages([str(message.pk)])
     message.refresh_from_db()
     assert message.moderation is None
     openai_worker.behave(status=404, endpoint="moderations")
-    tasks.moderate_message(str(message.pk))
+    tasks.moderate_messages([str(message.pk)])
     message.refresh_from_db()
     assert message.moderation == {"flagged": True, "categories": ["violence"], "provider": "local"}
 

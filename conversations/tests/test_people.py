@@ -111,9 +111,9 @@ def test_a_human_is_requested_once(question: Message) -> None:
 
 def test_a_verdict_is_stored_once(question: Message) -> None:
     verdict = {"flagged": True, "categories": ["x"], "provider": "local"}
-    stored = services.record_moderation(message_id=question.pk, flagged=True, categories=["x"], provider="local")
-    assert stored is not None
-    assert stored.moderation == verdict
-    assert services.record_moderation(message_id=question.pk, flagged=False, categories=[], provider="x") is None
+    assert services.record_moderation(message_id=question.pk, flagged=True, categories=["x"], provider="local")
+    assert not services.record_moderation(message_id=question.pk, flagged=False, categories=[], provider="x")
+    question.refresh_from_db()
+    assert question.moderation == verdict
     reply = Message.objects.get(role="assistant")
     assert selectors.prompt_messages(reply, limit=10) == []
