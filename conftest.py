@@ -21,7 +21,8 @@ def end_other_sessions(django_db_setup: None, django_db_blocker: DjangoDbBlocker
 
 @pytest.fixture(autouse=True)
 def forget_models() -> None:
-    """Every test has rows of its own."""
-    from chatbot.retrieval import live_models
+    """Every test has models of its own."""
+    from chatbot.retrieval import live_models, question_vectors
 
     live_models.forget()
+    question_vectors.forget()

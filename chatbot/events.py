@@ -63,8 +63,7 @@ def on_conversation_changed(sender: type, *, conversation: Conversation, deleted
 def on_message_posted(sender: type, *, messages: list[Message], **kwargs: Any) -> None:
     from .tasks import moderate_messages
 
-    if messages:
-        dispatch(moderate_messages, [str(message.pk) for message in messages])
+    dispatch(moderate_messages, [str(message.pk) for message in messages])
 
 
 def on_reply_queued(sender: type, *, reply_id: UUID, **kwargs: Any) -> None:

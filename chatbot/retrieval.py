@@ -1,6 +1,8 @@
 """From a question to passages and a decision: answer, ask back, or say that the knowledge base does not know."""
 
 import time
+from array import array
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,6 +20,7 @@ from .providers.base import Embedder
 log = structlog.get_logger(__name__)
 TOP_K = 5
 MODELS_SECONDS = 5.0
+QUESTIONS_KEPT = 2000
 
 
 class Decision(StrEnum):
@@ -87,7 +90,29 @@ class LiveModels:
         self.pairs = []
 
 
+class QuestionVectors:
+    """The vectors of the latest questions: what many visitors ask in the same words is embedded once."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._vectors: OrderedDict[tuple[str, str, str], array[float]] = OrderedDict()
+
+    async def of(self, embedder: Embedder, question: str) -> Sequence[float]:
+        """Raises ProviderError when the question cannot be embedded."""
+        key = (embedder.provider, embedder.name, question)
+        if key not in self._vectors:
+            self._vectors[key] = array("f", (await embedder.embed([question]))[0])
+            if len(self._vectors) > self.size:
+                self._vectors.popitem(last=False)
+        self._vectors.move_to_end(key)
+        return self._vectors[key]
+
+    def forget(self) -> None:
+        self._vectors.clear()
+
+
 live_models = LiveModels()
+question_vectors = QuestionVectors(QUESTIONS_KEPT)
 
 
 async def retrieve(question: str, language: str, *, previous: str | None = None) -> Retrieved:
@@ -107,7 +132,7 @@ async def retrieve(question: str, language: str, *, previous: str | None = None)
 
 
 async def _search(model: EmbeddingModel, embedder: Embedder, question: str, language: str) -> Retrieved:
-    vector = (await embedder.embed([question]))[0]
+    vector = await question_vectors.of(embedder, question)
     passages = await runtime.db(
         selectors.search, model=model, vector=vector, query_text=question, language=language, limit=TOP_K
     )

@@ -61,6 +61,7 @@ class Turn:
 
 
 running: dict[str, Turn] = {}
+_heartbeat: "asyncio.Task[None] | None" = None
 
 
 def stop(message_id: str) -> None:
@@ -78,7 +79,7 @@ async def take(reply_id: UUID, publisher: live.Publisher) -> Message | None:
     stream = live.Stream(str(reply.conversation_id), str(reply.pk), reply.attempt)
     turn = Turn(reply, stream, publisher, reply.language, said)
     structlog.contextvars.bind_contextvars(message_id=str(reply.pk), conversation_id=str(reply.conversation_id))
-    running[str(reply.pk)] = turn
+    _run(turn)
     try:
         outcome = await _outcome(turn)
     finally:
@@ -89,6 +90,14 @@ async def take(reply_id: UUID, publisher: live.Publisher) -> Message | None:
     ended = await runtime.db(replies.finish, reply, outcome)
     _record(turn, ended)
     return ended
+
+
+def _run(turn: Turn) -> None:
+    """Count the turn among those whose leases are renewed."""
+    global _heartbeat
+    running[str(turn.reply.pk)] = turn
+    if _heartbeat is None or _heartbeat.done():
+        _heartbeat = asyncio.create_task(_hold_leases())
 
 
 def _claim(reply_id: UUID) -> tuple[Message, list[Said]] | None:
@@ -106,11 +115,9 @@ async def _outcome(turn: Turn) -> Outcome | None:
     if turn.reply.stop_requested_at is not None:
         return _written(turn, Status.STOPPED)
     turn.writing = asyncio.create_task(_write_in_time(turn))
-    heartbeat = asyncio.create_task(_hold_lease(turn))
     try:
         await asyncio.wait({turn.writing})
     finally:
-        heartbeat.cancel()
         turn.writing.cancel()
     if turn.stopping == "lost":
         return None
@@ -135,17 +142,21 @@ def _judge(turn: Turn, error: BaseException | None) -> Outcome:
     return _failed(turn, "internal")
 
 
-async def _hold_lease(turn: Turn) -> None:
-    """Renew the lease until cancelled; a database that is away is tried again, until the lease is lost for good."""
-    while True:
+async def _hold_leases() -> None:
+    """Renew the leases of all running replies at once; a database that is away is tried again, until they are lost for good."""
+    while running:
         await asyncio.sleep(HEARTBEAT_SECONDS)
+        turns = list(running.values())
         try:
-            state = await runtime.db(replies.renew, turn.reply)
+            held = await runtime.db(replies.renew, [turn.reply for turn in turns])
         except DatabaseError as error:
-            log.warning("lease_not_renewed", error=type(error).__name__)
+            log.warning("leases_not_renewed", error=type(error).__name__)
             continue
-        if state != "held":
-            turn.end(state)
+        for turn in turns:
+            if turn.reply.pk not in held:
+                turn.end("lost")
+            elif held[turn.reply.pk]:
+                turn.end("stop")
 
 
 async def _write_in_time(turn: Turn) -> None:

@@ -4,12 +4,13 @@ A worker holds a streaming reply by a lease and writes only under the `attempt` 
 started under, so neither a worker that was thought dead nor one that a human took over from can speak.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
@@ -53,12 +54,23 @@ def claim(reply_id: UUID) -> Message | None:
     return next(iter(Message.objects.raw(_CLAIM, {"id": reply_id, "now": now, "lease": now + LEASE})), None)
 
 
-def renew(reply: Message) -> str:
-    """Extend the lease: "held", "stop" when somebody asked the reply to end, or "lost" when it is no longer ours."""
-    held = Message.objects.filter(pk=reply.pk, status=Status.STREAMING, attempt=reply.attempt)
-    if not held.update(lease_expires_at=timezone.now() + LEASE):
-        return "lost"
-    return "stop" if held.filter(stop_requested_at__isnull=False).exists() else "held"
+_RENEW = """
+UPDATE conversations_message m SET lease_expires_at = %(lease)s
+FROM unnest(%(ids)s::uuid[], %(attempts)s::integer[]) AS held(id, attempt)
+WHERE m.id = held.id AND m.attempt = held.attempt AND m.status = 'streaming' RETURNING m.id, m.stop_requested_at IS NOT NULL
+"""
+
+
+def renew(held: Sequence[Message]) -> dict[UUID, bool]:
+    """Extend the leases of claimed replies: for each that is still ours, whether somebody asked it to end."""
+    parameters: dict[str, Any] = {
+        "lease": timezone.now() + LEASE,
+        "ids": [reply.pk for reply in held],
+        "attempts": [reply.attempt for reply in held],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_RENEW, parameters)
+        return dict(cursor.fetchall())
 
 
 def finish(reply: Message, outcome: Outcome) -> Message | None:

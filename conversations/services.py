@@ -71,8 +71,8 @@ def post_messages(posts: Sequence[Post]) -> list[Posted | None]:
             posted = [_take(post, logs.get(post.target), known) for post in posts]
             for log in logs.values():
                 _queue_or_move_reply(log, active.get(log.conversation.pk))
-        new = [one.message for one in posted if one is not None and not one.duplicate]
-        transaction.on_commit(lambda: signals.message_posted.send_robust(sender=Message, messages=new), robust=True)
+        if new := [one.message for one in posted if one is not None and not one.duplicate]:
+            transaction.on_commit(lambda: signals.message_posted.send_robust(sender=Message, messages=new), robust=True)
     return posted
 
 

@@ -192,7 +192,9 @@ class OpenAIProvider:
             partial(
                 self._client.chat.completions.with_raw_response.create,
                 model=self._chat_model,
-                messages=_prompt(messages),
+                messages=[],
+                # As they are: the SDK would walk through every message's types, which takes longer than the request.
+                extra_body={"messages": _prompt(messages)},
                 stream=True,
                 stream_options={"include_usage": True},
                 # The stream has limits of its own, for text instead of bytes.

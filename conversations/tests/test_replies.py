@@ -56,8 +56,8 @@ def test_a_zombie_cannot_write_after_another_worker_claimed(question: Message) -
     assert taken is not None
     assert taken.attempt == 2
     assert replies.finish(zombie, SENT) is None
-    assert replies.renew(zombie) == "lost"
-    assert replies.renew(taken) == "held"
+    assert replies.renew([zombie]) == {}
+    assert replies.renew([zombie, taken]) == {taken.pk: False}
     assert replies.finish(taken, SENT) is not None
 
 
@@ -107,7 +107,7 @@ def test_nothing_is_said_after_a_takeover(question: Message) -> None:
     reply = claimed(question)
     replies.take_over(conversation_id=question.conversation_id)
     assert replies.finish(reply, SENT) is None
-    assert replies.renew(reply) == "lost"
+    assert replies.renew([reply]) == {}
     stored = Message.objects.get(pk=reply.pk)
     assert (stored.status, stored.content) == ("discarded", "")
 
@@ -129,7 +129,7 @@ def test_stop_ends_a_queued_reply_at_once(user: User, question: Message) -> None
 def test_stop_of_a_streaming_reply_is_seen_by_its_worker(user: User, question: Message) -> None:
     reply = claimed(question)
     assert replies.request_stop(user=user, conversation_id=question.conversation_id)
-    assert replies.renew(reply) == "stop"
+    assert replies.renew([reply]) == {reply.pk: True}
 
 
 def test_strangers_stop_nothing(stranger: User, question: Message) -> None:
@@ -178,4 +178,4 @@ def test_a_deleted_conversation_takes_its_reply_along(question: Message) -> None
     services.delete(conversation=question.conversation)
     assert replies.finish(reply, SENT) is None
     assert replies.claim(reply.pk) is None
-    assert replies.renew(reply) == "lost"
+    assert replies.renew([reply]) == {}
