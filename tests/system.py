@@ -90,7 +90,7 @@ class LiveSystem:
                     "-P",
                     "threads",
                     "-c",
-                    "64",
+                    "400",
                     "-n",
                     f"replies@{name}{self.port}",
                 ]
