@@ -28,7 +28,7 @@ class Bench:
         """CPU time so far in ms, by process; PostgreSQL with all its backends, those that ended too."""
         for name, process in self.system.processes.items():
             self.pids[name] = process.pid
-        return {name: _cpu_ms(pid) for name, pid in self.pids.items()}
+        return {name: _cpu_ms(pid, children=name == "postgresql") for name, pid in self.pids.items()}
 
 
 def _stat(pid: int) -> list[str]:
@@ -36,10 +36,10 @@ def _stat(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
-def _cpu_ms(pid: int) -> float:
+def _cpu_ms(pid: int, *, children: bool) -> float:
     user, system, ended_user, ended_system = map(int, _stat(pid)[11:15])
-    total = user + system + ended_user + ended_system
-    for path in Path("/proc").glob("[0-9]*"):
+    total = user + system + (ended_user + ended_system if children else 0)
+    for path in Path("/proc").glob("[0-9]*") if children else ():
         with contextlib.suppress(OSError):
             fields = _stat(int(path.name))
             if int(fields[1]) == pid:

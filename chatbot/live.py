@@ -26,6 +26,9 @@ log = structlog.get_logger(__name__)
 
 SHARDS = 16
 TICK_SECONDS = 0.02
+# Ticks stretch under load, so that a worker does not send more deltas than this; to no more than can be read along.
+DELTAS_PER_SECOND = 1000
+LONGEST_TICK_SECONDS = 0.1
 SNAPSHOT_TTL_SECONDS = 600
 CONTROL = "live:control"
 Sink = Callable[[protocol.Frame], None]
@@ -83,6 +86,8 @@ class Publisher:
         self.client = client
         self._dirty: dict[str, Stream] = {}
         self._ticker: asyncio.Task[None] | None = None
+        self._next_tick = asyncio.Event()
+        self._waiting = 0
         # One batch at a time: two connections of the pool could overtake each other.
         self._lock = asyncio.Lock()
 
@@ -95,18 +100,39 @@ class Publisher:
             await self._publish([stream])
             return
         self._dirty[stream.message_id] = stream
-        if self._ticker is None or self._ticker.done():
-            self._ticker = asyncio.create_task(self._tick())
+        self._start_ticker()
+
+    async def tick(self) -> None:
+        """Wait until the next batch is about to leave: what is added right then goes with it.
+
+        A writer that reads at ticks reads all that came meanwhile at once.
+        """
+        self._start_ticker()
+        self._waiting += 1
+        try:
+            await self._next_tick.wait()
+        finally:
+            self._waiting -= 1
 
     async def drain(self, stream: Stream) -> None:
         """Send what is pending of one reply now."""
         self._dirty.pop(stream.message_id, None)
         await self._publish([stream])
 
+    def _start_ticker(self) -> None:
+        if self._ticker is None or self._ticker.done():
+            self._ticker = asyncio.create_task(self._tick())
+
     async def _tick(self) -> None:
-        while self._dirty:
-            await asyncio.sleep(TICK_SECONDS)
+        batch = 0
+        while self._dirty or self._waiting:
+            await asyncio.sleep(min(max(TICK_SECONDS, batch / DELTAS_PER_SECOND), LONGEST_TICK_SECONDS))
+            self._next_tick.set()
+            self._next_tick = asyncio.Event()
+            # Whoever waited for the tick runs before this goes on.
+            await asyncio.sleep(0)
             streams, self._dirty = list(self._dirty.values()), {}
+            batch = len(streams)
             await self._publish(streams)
 
     async def _publish(self, streams: list[Stream]) -> None:

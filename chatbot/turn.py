@@ -166,6 +166,7 @@ async def _write_in_time(turn: Turn) -> None:
             if not turn.stream.text:
                 FIRST_TOKEN.observe(time.monotonic() - turn.started)
             await turn.publisher.add(turn.stream, piece)
+            await turn.publisher.tick()
 
 
 async def _understand(turn: Turn) -> None:
