@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import MutableSequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -46,7 +47,7 @@ class ChatClient:
     conversation_id: str | None = None
     messages: dict[str, Frame] = field(default_factory=dict)
     running: dict[str, tuple[int, str]] = field(default_factory=dict)
-    frames: list[Frame] = field(default_factory=list)
+    frames: MutableSequence[Frame] = field(default_factory=list)
     unacknowledged: dict[str, Frame] = field(default_factory=dict)
     duplicates: int = 0
     connections: int = 0

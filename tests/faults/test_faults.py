@@ -6,8 +6,11 @@ import random
 import pytest
 import redis
 
+from benchmarks.live import bench
 from tests.client import ChatClient, new_guest
 from tests.system import LiveSystem
+
+from .driver import PROCESSES, drive
 
 LONG = "Tell me everything [[fake: tokens={tokens} interval=0.02]]"
 
@@ -176,3 +179,12 @@ async def test_a_thousand_messages_sent_twice_are_stored_once(faulty_system: Liv
                 one.conversation_id,
             )
             assert rows == [(1000, 1000, 1000)]
+
+
+async def test_everything_fails_once_under_load() -> None:
+    """The short form of `make faults`: each fault once, with servers of its own that may be killed."""
+    with bench(*PROCESSES, SOCKET_FRAMES_PER_SECOND="500", REPLY_STALL_SECONDS="5") as b:
+        run = await drive(b, clients=12, seconds=60, gap=(1, 2), pause=1, each_once=True)
+    assert set(run.faults.done) == set(run.faults.all)
+    assert run.seen.answers > 12
+    assert {kind: found for kind, found in run.violations.items() if found} == {}

@@ -1,0 +1,174 @@
+"""`python -m tests.faults.driver`: a live system under steady chat load while everything is killed, and what was lost of it.
+
+For two thirds of the time every fault happens, the kills of our own processes among them; the last third spares those, so that memory
+and connections that leak add up. Ends with status 1 when anything was lost, doubled, stuck or leaked.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import random
+import statistics
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from benchmarks.live import Bench, bench, memory_mb
+from tests.system import LiveSystem
+
+from .faults import Faults
+from .proxy import Proxy
+from .verdict import judge
+from .visitors import Agent, Person, Seen
+
+PROCESSES = ("web", "replies1", "replies2", "default", "beat")
+QUIET_SECONDS = 90
+# What a process may hold more at the end than when it was warm: caches fill, pools keep connections for a minute.
+MORE_MB, MORE_FILES = 60, 60
+
+
+@dataclass(frozen=True)
+class Held:
+    """What one process holds."""
+
+    pid: int
+    megabytes: float
+    files: int
+
+
+def open_files(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def held(system: LiveSystem) -> dict[str, Held]:
+    return {
+        name: Held(process.pid, memory_mb(process.pid), open_files(process.pid))
+        for name, process in system.processes.items()
+    }
+
+
+@dataclass
+class Run:
+    """Everything about one run that is reported."""
+
+    clients: int
+    seconds: float
+    seen: Seen
+    faults: Faults
+    violations: dict[str, list[str]]
+    warm: dict[str, Held]
+    end: dict[str, Held]
+
+    def leaks(self) -> list[str]:
+        """Processes that lived through the last third and hold much more than when it began."""
+        return [
+            name
+            for name, now in self.end.items()
+            if self.warm[name].pid == now.pid
+            and (now.megabytes > self.warm[name].megabytes + MORE_MB or now.files > self.warm[name].files + MORE_FILES)
+        ]
+
+    def failed(self) -> bool:
+        return bool(self.leaks() or any(self.violations.values()))
+
+
+async def drive(
+    b: Bench, *, clients: int, seconds: float, gap: tuple[float, float], pause: float, each_once: bool = False
+) -> Run:
+    """Load and faults for `seconds` (or until every fault was done once), then quiet, then the verdict.
+
+    `gap` bounds the seconds between two faults, `pause` is how long a visitor thinks on average.
+    """
+    seen, began = Seen(), time.monotonic()
+    async with Proxy(b.system.port) as proxy, Agent(b.system) as agent:
+        faults = Faults(b, proxy, random.Random(1))
+        end = asyncio.Event()
+        people = [Person(proxy.url, number, agent, seen, pause=pause) for number in range(clients)]
+        async with asyncio.TaskGroup() as group:
+            living = [group.create_task(person.live(end)) for person in people]
+            warm = await disturb(faults, began + seconds, gap, each_once=each_once)
+            end.set()
+            await asyncio.wait(living)
+        await quiet(b.system)
+    await settle(b.system)
+    return Run(clients, time.monotonic() - began, seen, faults, judge(b.system, seen), warm, held(b.system))
+
+
+async def disturb(faults: Faults, until: float, gap: tuple[float, float], *, each_once: bool) -> dict[str, Held]:
+    """Do one fault after the other. Returns what the processes held when the last third began."""
+    began = time.monotonic()
+    names: list[str] = []
+    if each_once:
+        names = faults.chance.sample(sorted(faults.all), len(faults.all))
+        for name in names:
+            await asyncio.sleep(faults.chance.uniform(*gap))
+            await faults.do(name)
+        return held(faults.system)
+    while time.monotonic() < began + (until - began) * 2 / 3:
+        await asyncio.sleep(faults.chance.uniform(*gap))
+        await faults.do(faults.chance.choice(sorted(faults.all)))
+    await asyncio.sleep(min(30, (until - began) / 20))
+    warm = held(faults.system)
+    while time.monotonic() < until:
+        await asyncio.sleep(faults.chance.uniform(*gap))
+        await faults.do(faults.chance.choice(sorted(faults.around)))
+    return warm
+
+
+async def quiet(system: LiveSystem) -> None:
+    """Wait until no reply is waited for; what never ends is for the verdict."""
+    until = time.monotonic() + QUIET_SECONDS
+    active = "SELECT count(*) FROM conversations_message WHERE status IN ('queued', 'streaming')"
+    while time.monotonic() < until:
+        with contextlib.suppress(psycopg.Error):
+            if not (await asyncio.to_thread(system.rows, active))[0][0]:
+                return
+        await asyncio.sleep(0.5)
+
+
+async def settle(system: LiveSystem) -> None:
+    """Wait until the web process has closed its sockets' files."""
+    until, before, now = time.monotonic() + 20, -1, 0
+    while now != before and time.monotonic() < until:
+        await asyncio.sleep(2)
+        before, now = now, open_files(system.processes["web"].pid)
+
+
+def report(run: Run) -> None:
+    print(f"\n{'fault':32} times")
+    for name in sorted(run.faults.done):
+        print(f"{name:32} {run.faults.done[name]:5d}")
+    print(f"{'survived':32} {run.faults.done.total():5d}")
+    seen = run.seen
+    waits = sorted(seen.waits) or [float("nan")]
+    print(
+        f"\n{run.clients} clients for {run.seconds / 60:.1f} minutes: {len(seen.transcripts)} conversations, "
+        f"{len(seen.accepted)} messages, {seen.answers} answers waited for "
+        f"(median {statistics.median(waits):.1f} s, longest {waits[-1]:.1f} s), "
+        f"{len(seen.taken_over)} takeovers"
+    )
+    for kind, found in run.violations.items():
+        print(f"{kind:32} {len(found):5d}  {' '.join(found[:3])}")
+    print(f"{'leaking':32} {len(run.leaks()):5d}  {' '.join(run.leaks())}")
+    print("\nprocess     MB warm   end   files warm   end")
+    for name, now in run.end.items():
+        before = run.warm[name]
+        print(f"{name:10} {before.megabytes:8.0f} {now.megabytes:5.0f} {before.files:12d} {now.files:5d}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--clients", type=int, default=100)
+    options = parser.parse_args()
+    with bench(*PROCESSES, SOCKET_FRAMES_PER_SECOND="500", REPLY_STALL_SECONDS="5") as b:
+        run = asyncio.run(drive(b, clients=options.clients, seconds=options.minutes * 60, gap=(3, 12), pause=6))
+        report(run)
+    sys.exit(run.failed())
+
+
+if __name__ == "__main__":
+    main()

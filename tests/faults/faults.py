@@ -1,0 +1,119 @@
+"""What goes wrong: each fault is done to a running system and repaired as its supervisor would."""
+
+import asyncio
+import os
+import random
+import signal
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+import psycopg
+import redis.asyncio
+from redis.exceptions import RedisError
+
+from benchmarks.live import Bench
+
+from .proxy import Proxy
+
+MODEL_FAULTS: list[dict[str, object]] = [{"status": 500}, {"status": 429}, {"refuse": True}, {"cut": 3}, {"invalid": 2}]
+Fault = Callable[[], Awaitable[None]]
+
+
+class Faults:
+    """Every fault by name; `done` counts them."""
+
+    def __init__(self, bench: Bench, proxy: Proxy, chance: random.Random) -> None:
+        self.bench, self.system, self.proxy, self.chance = bench, bench.system, proxy, chance
+        self.done: Counter[str] = Counter()
+        # Those that spare our own processes, so that what leaks adds up.
+        self.around: dict[str, Fault] = {
+            "PostgreSQL backend killed": self._kill_backend,
+            "PostgreSQL postmaster killed": self._kill_postmaster,
+            "Valkey killed": self._kill_valkey,
+            "Valkey flushed": self._flush_valkey,
+            "Valkey paused": self._pause_valkey,
+            "every socket cut": self._cut,
+            "every socket delayed": self._delay,
+            "language model away": self._fail_model,
+        }
+        self.all: dict[str, Fault] = self.around | {
+            "rolling restart": self._rolling_restart,
+            **{f"{name} killed": self._killing(name) for name in self.system.processes},
+        }
+
+    async def do(self, name: str) -> None:
+        await self.all[name]()
+        self.done[name] += 1
+
+    def _killing(self, name: str) -> Fault:
+        async def kill() -> None:
+            self.system.kill(name)
+            await asyncio.sleep(self.chance.uniform(0, 2))
+            self.system.start(name)
+
+        return kill
+
+    async def _rolling_restart(self) -> None:
+        """One process after the other is asked to end, and started again: a deploy."""
+        for name, process in list(self.system.processes.items()):
+            process.terminate()
+            await asyncio.to_thread(process.wait, 120)
+            self.system.start(name)
+
+    async def _kill_backend(self) -> None:
+        """`kill -9` of one backend: PostgreSQL ends all connections and recovers."""
+        query = "SELECT pid FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
+        try:
+            pids = [row[0] for row in await asyncio.to_thread(self.system.rows, query, self.system.database)]
+        except psycopg.Error:
+            return
+        if pids:
+            os.kill(self.chance.choice(pids), signal.SIGKILL)
+
+    async def _kill_postmaster(self) -> None:
+        server = self.bench.services.postgresql
+        assert server is not None
+        assert server.process is not None
+        server.process.kill()
+
+    async def _kill_valkey(self) -> None:
+        server = self.bench.services.valkey
+        assert server is not None
+        assert server.process is not None
+        server.process.kill()
+
+    async def _flush_valkey(self) -> None:
+        try:
+            async with redis.asyncio.Redis.from_url(self.system.redis_url) as client:
+                await client.flushall()
+        except (RedisError, OSError):
+            return
+
+    async def _pause_valkey(self) -> None:
+        server = self.bench.services.valkey
+        assert server is not None
+        assert server.process is not None
+        process = server.process
+        process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(self.chance.uniform(1, 6))
+        process.send_signal(signal.SIGCONT)
+
+    async def _cut(self) -> None:
+        self.proxy.cut()
+
+    async def _delay(self) -> None:
+        self.proxy.delay = self.chance.uniform(0.2, 1.5)
+        await asyncio.sleep(self.chance.uniform(2, 6))
+        self.proxy.delay = 0.0
+
+    async def _fail_model(self) -> None:
+        """For some seconds everything fails, in one of several ways."""
+        await self._control(self.chance.choice(MODEL_FAULTS))
+        await asyncio.sleep(self.chance.uniform(1, 4))
+        await self._control({})
+
+    async def _control(self, behaviour: dict[str, object]) -> None:
+        async with aiohttp.ClientSession() as http:
+            async with http.post(self.bench.model_url.removesuffix("/v1") + "/_control", json=behaviour) as response:
+                response.raise_for_status()

@@ -1,0 +1,154 @@
+"""Steady load: visitors who ask, read, ask twice at once, stop, are taken over by an agent, and remember what they saw."""
+
+import asyncio
+import contextlib
+import random
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tests.client import ENDED, ChatClient, Frame, new_guest
+from tests.system import ROOT, LiveSystem
+
+STUCK_SECONDS = 120.0
+TURNS_OF_A_CONVERSATION = 8
+# (status, content) of every message by its id, as somebody saw it at last.
+Transcript = dict[str, tuple[str, str]]
+
+
+class Agent:
+    """Takes conversations over, in a process of its own."""
+
+    def __init__(self, system: LiveSystem) -> None:
+        self.system = system
+        self._lock = asyncio.Lock()
+
+    async def __aenter__(self) -> "Agent":
+        pipe = asyncio.subprocess.PIPE
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.faults.agent", stdin=pipe, stdout=pipe, env=self.system.env, cwd=ROOT
+        )
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._process.terminate()
+        await self._process.wait()
+
+    async def take_over(self, conversation_id: str) -> bool:
+        """False when the database was away."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        async with self._lock:
+            self._process.stdin.write(f"{conversation_id}\n".encode())
+            return (await self._process.stdout.readline()).strip() == b"done"
+
+
+@dataclass
+class Seen:
+    """What all visitors together did and saw."""
+
+    accepted: dict[str, str] = field(default_factory=dict)  # client id -> conversation id
+    transcripts: dict[str, list[Transcript]] = field(default_factory=dict)  # by conversation, one a tab
+    stuck: list[str] = field(default_factory=list)
+    taken_over: set[str] = field(default_factory=set)
+    answers: int = 0
+    waits: list[float] = field(default_factory=list)
+
+
+class Person:
+    """One visitor with one tab or two, conversation after conversation."""
+
+    def __init__(self, url: str, number: int, agent: Agent, seen: Seen, *, pause: float) -> None:
+        self.url, self.number, self.agent, self.seen, self.pause = url, number, agent, seen, pause
+        self.chance = random.Random(number)
+
+    async def live(self, end: asyncio.Event) -> None:
+        """Go on until told to end; a turn that was begun is finished."""
+        visitor = None
+        while visitor is None:
+            try:
+                visitor = await new_guest(self.url)
+            except Exception as error:
+                # The page may be away just now; what a browser shows then is no concern of this test.
+                if end.is_set():
+                    raise RuntimeError("the page never came") from error
+                await asyncio.sleep(0.5)
+        while not end.is_set():
+            async with contextlib.AsyncExitStack() as tabs:
+                first = await tabs.enter_async_context(ChatClient(visitor, frames=deque(maxlen=1)))
+                second = None
+                for _ in range(self.chance.randrange(1, TURNS_OF_A_CONVERSATION)):
+                    if second is None and first.conversation_id and self.chance.random() < 0.1:
+                        tab = ChatClient(visitor, conversation_id=first.conversation_id, frames=deque(maxlen=1))
+                        second = await tabs.enter_async_context(tab)
+                    if not await self._turn(first) or end.is_set():
+                        break
+                await self._remember([first] if second is None else [first, second])
+
+    async def _turn(self, tab: ChatClient) -> bool:
+        """Ask and wait for the end; False when the conversation should not go on."""
+        await asyncio.sleep(self.chance.uniform(0, 2 * self.pause))
+        answers, began = len(tab.replies()), time.monotonic()
+        asked = [await self._ask(tab)]
+        if tab.conversation_id is not None and self.chance.random() < 0.1:
+            asked.append(await self._ask(tab))
+        if not await self._comes(lambda: not tab.unacknowledged and tab.conversation_id is not None, tab):
+            return False
+        assert tab.conversation_id is not None
+        self.seen.accepted |= dict.fromkeys(asked, tab.conversation_id)
+        what = self.chance.random()
+        if what < 0.05:
+            await self._comes(
+                lambda: any(text for _attempt, text in tab.running.values()) or tab.answered(answers + 1), tab
+            )
+            await tab.send({"type": "stop", "conversation_id": tab.conversation_id})
+        elif what < 0.08 and await self.agent.take_over(tab.conversation_id):
+            self.seen.taken_over.add(tab.conversation_id)
+            await self._comes(lambda: taken_over(tab.messages), tab)
+            return False
+        if not await self._comes(lambda: answered(tab.messages, asked), tab):
+            return False
+        self.seen.answers += 1
+        self.seen.waits.append(time.monotonic() - began)
+        return True
+
+    async def _ask(self, tab: ChatClient) -> str:
+        tokens = self.chance.randrange(3, 60)
+        return await tab.ask(f"Question of visitor {self.number} [[fake: tokens={tokens} interval=0.03 first=0.1]]")
+
+    async def _comes(self, condition: Callable[[], bool], tab: ChatClient) -> bool:
+        try:
+            await tab.until(condition, STUCK_SECONDS)
+        except TimeoutError:
+            self.seen.stuck.append(f"visitor {self.number} in {tab.conversation_id}")
+            return False
+        return True
+
+    async def _remember(self, tabs: list[ChatClient]) -> None:
+        """Let every tab come to show the same, and keep it."""
+        conversation_id = tabs[0].conversation_id
+        if conversation_id is None:
+            return
+        for tab in tabs:
+            await self._comes(lambda tab=tab: transcript(tab) == transcript(tabs[0]), tab)  # type: ignore[misc]
+            self.seen.transcripts.setdefault(conversation_id, []).append(transcript(tab))
+
+
+def transcript(tab: ChatClient) -> Transcript:
+    return {message["message_id"]: (message["status"], message["content"]) for message in tab.messages.values()}
+
+
+def answered(messages: dict[str, Frame], asked: list[str]) -> bool:
+    """Whether everything that was asked is there and the last thing shown is an answer that has ended."""
+    shown = [message for message in messages.values() if message["status"] != "discarded"]
+    if not set(asked) <= {message["client_id"] for message in shown}:
+        return False
+    last = max(shown, key=lambda message: int(message["position"]))
+    return last["role"] == "assistant" and last["status"] in ENDED
+
+
+def taken_over(messages: dict[str, Frame]) -> bool:
+    events = [message for message in messages.values() if message["role"] == "system"]
+    return bool(events) and all(message["status"] in ENDED for message in messages.values())
