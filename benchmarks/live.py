@@ -55,8 +55,11 @@ def memory_mb(pid: int) -> float:
 
 
 @contextlib.contextmanager
-def bench(*names: str, **env: str) -> Iterator[Bench]:
-    """Run embedded servers, the stand-in language model and the named processes in a folder that is removed afterwards."""
+def bench(*names: str, server: str = "daphne", **env: str) -> Iterator[Bench]:
+    """Run embedded servers, the stand-in language model and the named processes in a folder that is removed afterwards.
+
+    `server` serves the web process: daphne or uvicorn.
+    """
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
         directory = Path(folder)
         directory.chmod(0o755)
@@ -68,12 +71,13 @@ def bench(*names: str, **env: str) -> Iterator[Bench]:
         settings = {"OPENAI_API_KEY": "bench", "OPENAI_BASE_URL": model_url, "LOG_LEVEL": "WARNING"}
         settings |= {"EMBEDDING_PROVIDER": "local", "MODERATION_PROVIDER": "local"}
         system = LiveSystem(directory, "bench", 1, services, **(settings | env))
+        system.server = server
         try:
             system.begin(*(names or ("web", "replies", "default", "beat")))
             pids = {"model": model.pid, "load": os.getpid()}
-            for server in services.servers:
-                assert server.process is not None
-                pids[type(server).__name__.lower()] = server.process.pid
+            for embedded in services.servers:
+                assert embedded.process is not None
+                pids[embedded.name] = embedded.process.pid
             yield Bench(system, services, model_url, pids)
         finally:
             system.end()

@@ -151,6 +151,11 @@ async def measure(b: Bench, streams: int, watchers: int, rounds: int, tokens: in
     report(streams, watchers, rounds * tokens, plain, through, watched, spent, seconds)
 
 
+def header() -> None:
+    print("streams tabs  added first token  lateness of tokens  CPU-ms per")
+    print("              p50 ms   p95 ms   p50 ms   p99 ms  1k tokens  by process")
+
+
 def report(
     streams: int,
     watchers: int,
@@ -188,8 +193,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=300, help="of each answer")
     options = parser.parse_args()
     with bench() as b:
-        print("streams tabs  added first token  lateness of tokens  CPU-ms per")
-        print("              p50 ms   p95 ms   p50 ms   p99 ms  1k tokens  by process")
+        header()
         for streams in options.streams:
             asyncio.run(measure(b, streams, options.watchers, options.rounds, options.tokens))
 

@@ -63,52 +63,48 @@ class LiveSystem:
             **env,
         }
         self.env.pop("PROMETHEUS_MULTIPROC_DIR", None)
+        self.server = "daphne"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def command(self, name: str) -> list[str]:
         celery = [sys.executable, "-m", "celery", "-A", "chatbot"]
-        match name.rstrip("0123456789"):
+        kind = name.rstrip("0123456789")
+        worker = [*celery, "worker", "-P", "threads", "-n", f"{kind}@{name}{self.port}"]
+        match kind:
             case "web":
-                return [
-                    sys.executable,
-                    "-m",
-                    "daphne",
-                    "-v",
-                    "0",
-                    "-b",
-                    "127.0.0.1",
-                    "-p",
-                    str(self.port),
-                    "chatbot.asgi:application",
-                ]
+                return [sys.executable, "-m", *self._serve()]
             case "replies":
-                return [
-                    *celery,
-                    "worker",
-                    "-Q",
-                    "replies",
-                    "-P",
-                    "threads",
-                    "-c",
-                    "400",
-                    "-n",
-                    f"replies@{name}{self.port}",
-                ]
+                return [*worker, "-Q", "replies", "-c", "400"]
             case "default":
-                return [
-                    *celery,
-                    "worker",
-                    "-Q",
-                    "default",
-                    "-P",
-                    "threads",
-                    "-c",
-                    "2",
-                    "-n",
-                    f"default@{name}{self.port}",
-                ]
+                return [*worker, "-Q", "default", "-c", "2"]
             case _:
                 return [*celery, "beat"]
+
+    def _serve(self) -> list[str]:
+        port = str(self.port)
+        if self.server == "daphne":
+            return ["daphne", "-v", "0", "-b", "127.0.0.1", "-p", port, "chatbot.asgi:application"]
+        fast = [
+            "--http",
+            "httptools",
+            "--loop",
+            "uvloop",
+            "--ws",
+            "websockets-sansio",
+            "--ws-per-message-deflate",
+            "false",
+        ]
+        return [
+            "uvicorn",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            port,
+            "--log-level",
+            "warning",
+            *fast,
+            "chatbot.asgi:application",
+        ]
 
     def start(self, *names: str) -> None:
         for name in names:

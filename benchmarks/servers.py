@@ -1,0 +1,27 @@
+"""`python -m benchmarks.servers`: the same turns and idle sockets served by daphne and by uvicorn, one after the other."""
+
+import argparse
+import asyncio
+
+from . import sockets, turns
+from .live import bench
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--streams", type=int, nargs="+", default=[50, 250])
+    parser.add_argument("--tokens", type=int, default=300)
+    parser.add_argument("--idle", type=int, default=2_000)
+    options = parser.parse_args()
+    sockets.allow_many_files()
+    for server in ("daphne", "uvicorn"):
+        print(f"--- {server}")
+        with bench(server=server) as b:
+            turns.header()
+            for streams in options.streams:
+                asyncio.run(turns.measure(b, streams, 0, 2, options.tokens))
+            asyncio.run(sockets.measure(b, options.idle, 0, options.tokens))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""`python -m benchmarks.sockets`: how fast sockets connect, what an idle one costs, and whether they stay while others chat.
+
+Every socket belongs to a guest of its own. The memory is the web process's private memory; the chat is that of `turns`.
+"""
+
+import argparse
+import asyncio
+import resource
+import subprocess
+import sys
+import time
+
+import aiohttp
+
+from tests.client import Visitor
+from tests.system import ROOT
+
+from . import turns
+from .live import Bench, bench, memory_mb
+
+CONNECTING = 50
+SETTLE_SECONDS = 5
+
+
+def new_guests(b: Bench, count: int) -> list[Visitor]:
+    made = subprocess.run(
+        [sys.executable, "-m", "benchmarks.guests", str(count)],
+        env=b.system.env,
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    pairs = (line.split(" ", 1) for line in made.stdout.splitlines())
+    return [Visitor(b.system.url, user_id, cookie) for user_id, cookie in pairs]
+
+
+async def connect_all(http: aiohttp.ClientSession, guests: list[Visitor]) -> list[turns.Tab]:
+    tabs = [turns.Tab(http, guest) for guest in guests]
+    waiting = iter(tabs)
+
+    async def connect() -> None:
+        for tab in waiting:
+            await tab.open()
+            await tab.socket.receive()
+
+    await asyncio.gather(*(connect() for _ in range(CONNECTING)))
+    return tabs
+
+
+async def measure(b: Bench, idle: int, chatting: int, tokens: int) -> None:
+    guests = new_guests(b, idle)
+    pid = b.system.processes["web"].pid
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+        before, began = memory_mb(pid), time.monotonic()
+        tabs = await connect_all(http, guests)
+        rate = idle / (time.monotonic() - began)
+        await asyncio.sleep(SETTLE_SECONDS)
+        each = (memory_mb(pid) - before) * 1024 / idle
+        spent = b.cpu_ms()["web"]
+        await asyncio.sleep(SETTLE_SECONDS)
+        burning = (b.cpu_ms()["web"] - spent) / SETTLE_SECONDS / 10
+        print(
+            f"{idle:,d} idle sockets: {rate:.0f} connected a second, {each:.1f} kB each, {burning:.1f}% of a core at rest"
+        )
+        if chatting:
+            turns.header()
+            await turns.measure(b, chatting, 0, 2, tokens)
+        held = sum(not tab.socket.closed for tab in tabs)
+        print(f"{held:,d} of {idle:,d} still open")
+        for tab in tabs:
+            await tab.socket.close()
+
+
+def allow_many_files() -> None:
+    """Every socket is a file here and in the web process, which inherits the limit."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--idle", type=int, default=10_000)
+    parser.add_argument("--chatting", type=int, default=50)
+    parser.add_argument("--tokens", type=int, default=300)
+    options = parser.parse_args()
+    allow_many_files()
+    with bench() as b:
+        asyncio.run(measure(b, options.idle, options.chatting, options.tokens))
+
+
+if __name__ == "__main__":
+    main()
