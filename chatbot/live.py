@@ -44,6 +44,11 @@ def channel_of(conversation_id: str) -> str:
     return f"live:{zlib.crc32(conversation_id.encode()) % SHARDS}"
 
 
+def tick_seconds(replies: int) -> float:
+    """The time until the next batch after one with the deltas of so many replies."""
+    return min(max(TICK_SECONDS, replies / DELTAS_PER_SECOND), LONGEST_TICK_SECONDS)
+
+
 def snapshot_key(message_id: str, attempt: int) -> str:
     return f"live:text:{message_id}:{attempt}"
 
@@ -126,7 +131,7 @@ class Publisher:
     async def _tick(self) -> None:
         batch = 0
         while self._dirty or self._waiting:
-            await asyncio.sleep(min(max(TICK_SECONDS, batch / DELTAS_PER_SECOND), LONGEST_TICK_SECONDS))
+            await asyncio.sleep(tick_seconds(batch))
             self._next_tick.set()
             self._next_tick = asyncio.Event()
             # Whoever waited for the tick runs before this goes on.

@@ -10,6 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import User
 from conversations import services, signals
 from conversations.models import Conversation, Message
+from conversations.services import Post
 
 
 def log_of(conversation_id: UUID) -> list[tuple[int, int, str, str]]:
@@ -30,6 +31,36 @@ def test_posting_takes_a_fixed_number_of_queries(
 ) -> None:
     with django_assert_num_queries(7):  # savepoint, lock, look, insert, move the queued reply, save, release
         services.post_message(user=user, content="And?", client_id=uuid4(), conversation_id=question.conversation_id)
+
+
+@pytest.mark.parametrize("size", [1, 12])
+def test_a_batch_takes_as_many_queries_as_one_message(
+    user: User, size: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    posts = [Post(user, f"Message {number}", uuid4()) for number in range(size)]
+    with django_assert_num_queries(7):  # savepoint, open, lock, look, insert, save, release
+        posted = services.post_messages(posts)
+    assert [one.message.content for one in posted if one] == [post.content for post in posts]
+    assert Conversation.objects.count() == Message.objects.filter(status="queued").count() == size
+
+
+def test_a_batch_keeps_its_order_and_refuses_only_strangers(user: User, stranger: User, question: Message) -> None:
+    twice, place = uuid4(), question.conversation_id
+    posted = services.post_messages(
+        [
+            Post(user, "one", twice, place),
+            Post(stranger, "not mine", uuid4(), place),
+            Post(user, "two", uuid4(), place),
+            Post(user, "one again", twice, place),
+        ]
+    )
+    assert [one and (one.message.content, one.duplicate) for one in posted] == [
+        ("one", False),
+        None,
+        ("two", False),
+        ("one", True),
+    ]
+    assert log_of(place)[-3:] == [(3, 3, "user", "sent"), (4, 4, "user", "sent"), (5, 5, "assistant", "queued")]
 
 
 def test_resend_returns_the_first_message(user: User) -> None:

@@ -1,0 +1,1 @@
+// See xregexp.min.js.
