@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.embedded import Services
-from tests.system import LiveSystem, free_port
+from tests.client import Visitor
+from tests.system import ROOT, LiveSystem, free_port
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -23,6 +24,13 @@ class Bench:
     services: Services
     model_url: str
     pids: dict[str, int]
+
+    def guests(self, count: int) -> list[Visitor]:
+        """New guests with sessions."""
+        command = [sys.executable, "-m", "benchmarks.guests", str(count)]
+        made = subprocess.run(command, env=self.system.env, cwd=ROOT, check=True, capture_output=True, text=True)
+        pairs = (line.split(" ", 1) for line in made.stdout.splitlines())
+        return [Visitor(self.system.url, user_id, cookie) for user_id, cookie in pairs]
 
     def cpu_ms(self) -> dict[str, float]:
         """CPU time so far in ms, by process; PostgreSQL with all its backends, those that ended too."""

@@ -13,8 +13,6 @@ import aiohttp
 import orjson
 import psycopg
 
-from tests.client import new_guest
-
 from .live import Bench, bench
 from .turns import Tab
 
@@ -44,7 +42,7 @@ TEXT = "Where is my parcel? I ordered it last week and have heard nothing since.
 async def through_sockets(b: Bench, connections: int, each: int) -> float:
     """Messages a second."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
-        tabs = [Tab(http, await new_guest(b.system.url)) for _ in range(connections)]
+        tabs = [Tab(http, guest) for guest in b.guests(connections)]
         for tab in tabs:
             await tab.open()
         began = time.monotonic()

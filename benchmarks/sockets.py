@@ -6,33 +6,17 @@ Every socket belongs to a guest of its own. The memory is the web process's priv
 import argparse
 import asyncio
 import resource
-import subprocess
-import sys
 import time
 
 import aiohttp
 
 from tests.client import Visitor
-from tests.system import ROOT
 
 from . import turns
 from .live import Bench, bench, memory_mb
 
 CONNECTING = 50
 SETTLE_SECONDS = 5
-
-
-def new_guests(b: Bench, count: int) -> list[Visitor]:
-    made = subprocess.run(
-        [sys.executable, "-m", "benchmarks.guests", str(count)],
-        env=b.system.env,
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    pairs = (line.split(" ", 1) for line in made.stdout.splitlines())
-    return [Visitor(b.system.url, user_id, cookie) for user_id, cookie in pairs]
 
 
 async def connect_all(http: aiohttp.ClientSession, guests: list[Visitor]) -> list[turns.Tab]:
@@ -49,7 +33,7 @@ async def connect_all(http: aiohttp.ClientSession, guests: list[Visitor]) -> lis
 
 
 async def measure(b: Bench, idle: int, chatting: int, tokens: int) -> None:
-    guests = new_guests(b, idle)
+    guests = b.guests(idle)
     pid = b.system.processes["web"].pid
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
         before, began = memory_mb(pid), time.monotonic()

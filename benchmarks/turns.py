@@ -16,7 +16,7 @@ import aiohttp
 import orjson
 
 from chatbot.demo import GOLDEN_FILE
-from tests.client import Visitor, new_guest
+from tests.client import Visitor
 
 from .live import Bench, bench
 
@@ -118,14 +118,14 @@ async def spread(count: int, seconds: float, one: Callable[[int], Awaitable[None
     await asyncio.gather(*(start(number) for number in range(count)))
 
 
-async def measure(b: Bench, streams: int, watchers: int, rounds: int, tokens: int) -> None:
+async def measure(b: Bench, streams: int, watchers: int, rounds: int, tokens: int) -> bool:
+    """Print one line; whether 99% of the tokens were less than `LATE_MS` late and every answer ended well."""
     asked, length = questions(), FIRST_SECONDS + tokens / RATE
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
         await set_pace(http, b.model_url, tokens)
         plain = Measured()
         await spread(streams, length, lambda number: direct(http, b.model_url, asked[number % len(asked)], plain))
-        visitors = [await new_guest(b.system.url) for _ in range(streams)]
-        tabs = [[Tab(http, visitor) for _ in range(1 + watchers)] for visitor in visitors]
+        tabs = [[Tab(http, visitor) for _ in range(1 + watchers)] for visitor in b.guests(streams)]
         for row in tabs:
             for tab in row:
                 await tab.open()
@@ -149,6 +149,7 @@ async def measure(b: Bench, streams: int, watchers: int, rounds: int, tokens: in
             for tab in row:
                 await tab.socket.close()
     report(streams, watchers, rounds * tokens, plain, through, watched, spent, seconds)
+    return percentile(through.late_ms + watched.late_ms, 0.99) < LATE_MS and not through.broken + watched.broken
 
 
 def header() -> None:
@@ -187,15 +188,20 @@ def report(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--streams", type=int, nargs="+", default=[50, 100, 200, 250, 300])
-    parser.add_argument("--watchers", type=int, default=0, help="further tabs of each visitor")
-    parser.add_argument("--rounds", type=int, default=3, help="questions of each visitor; the first warms up")
+    parser.add_argument("--streams", type=int, nargs="+", default=[50, 100, 200, 250, 300, 350, 400])
+    parser.add_argument("--tabs", type=int, nargs="+", default=[1, 3], help="of each visitor; one asks, all watch")
+    parser.add_argument("--rounds", type=int, default=2, help="questions of each visitor; the first warms up")
     parser.add_argument("--tokens", type=int, default=300, help="of each answer")
     options = parser.parse_args()
     with bench() as b:
-        header()
-        for streams in options.streams:
-            asyncio.run(measure(b, streams, options.watchers, options.rounds, options.tokens))
+        for tabs in options.tabs:
+            header()
+            in_time = 0
+            for streams in options.streams:
+                if not asyncio.run(measure(b, streams, tabs - 1, options.rounds, options.tokens)):
+                    break
+                in_time = streams
+            print(f"99% of tokens under {LATE_MS} ms late with up to {in_time} streams, {tabs} tabs each")
 
 
 if __name__ == "__main__":

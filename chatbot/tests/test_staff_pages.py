@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from accounts.roles import sync_role
+from benchmarks.pages import weight
 from conversations import services
 from faqs.models import FAQ, Category
 
@@ -77,3 +78,12 @@ def test_each_role_reaches_its_part(db: None, role: str, people: int, conversati
     client = staff(role)
     paths = ["/admin/accounts/user/", "/admin/conversations/conversation/", "/admin/faqs/faq/"]
     assert [client.get(path).status_code for path in paths] == [people, conversations, faqs]
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/help/", "/accounts/login/", "/admin/", "/admin/faqs/faq/", "/admin/faqs/faq/add/"]
+)
+def test_scripts_and_styles_stay_light(db: None, path: str) -> None:
+    requests, compressed = weight(staff("admin").get(path, follow=True).content.decode())
+    assert 0 < requests <= 25
+    assert 0 < compressed <= 150
