@@ -1,7 +1,8 @@
 """`python -m benchmarks.messages`: visitors' messages stored per second through the socket, against plain INSERTs.
 
-Both write to the same server from as many connections, with 10^4, 10^5 and 10^6 messages stored before. A message through the socket is
-acknowledged when it is committed with its number, its conversation's counters and the queued reply.
+Both write to the same server, with 10^4, 10^5 and 10^6 messages stored before; the INSERTs from one connection, and from
+as many as there are sockets, one commit a row. A message through the socket is acknowledged when it is committed with its number,
+its conversation's counters and the queued reply.
 """
 
 import argparse
@@ -106,12 +107,15 @@ def main() -> None:
     limits = {"SOCKET_FRAMES_PER_SECOND": "1000000", "SOCKET_FRAMES_BURST": "1000000"}
     with bench("web", **limits) as b:
         asyncio.run(through_sockets(b, options.connections, 10))
-        print("stored before  socket/s  INSERT/s  ratio")
+        count = options.connections
+        print(f"stored before  socket/s  INSERT/s on 1  on {count:3d}  ratio to 1  to {count:3d}")
         for stored in options.stored:
             fill(b, stored)
-            inserts = asyncio.run(plain_inserts(b, options.connections, options.each))
+            one = asyncio.run(plain_inserts(b, 1, 10 * options.each))
+            many = asyncio.run(plain_inserts(b, options.connections, options.each))
             sockets = asyncio.run(through_sockets(b, options.connections, options.each))
-            print(f"{stored:13,d} {sockets:9.0f} {inserts:9.0f} {sockets / inserts:6.2f}", flush=True)
+            ratios = f"{sockets / one:10.2f} {sockets / many:7.2f}"
+            print(f"{stored:13,d} {sockets:9.0f} {one:14.0f} {many:7.0f} {ratios}", flush=True)
 
 
 if __name__ == "__main__":

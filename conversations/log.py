@@ -4,7 +4,7 @@ Numbers are handed out from `last_seq` inside the transaction that uses them, so
 Several logs can be written in one transaction: what they add is stored together at its end.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -38,6 +38,12 @@ FROM unnest(%s::uuid[], %s::bigint[], %s::integer[], %s::integer[], %s::integer[
     %s::timestamptz[], %s::timestamptz[])
     AS new(id, last_seq, message_count, total_tokens, duration_seconds, owner_epoch, owner, last_message_at, updated_at)
 WHERE c.id = new.id
+"""
+
+
+_MOVE = """
+UPDATE conversations_message m SET seq = new.seq, position = new.seq, updated_at = now()
+FROM unnest(%s::uuid[], %s::bigint[]) AS new(id, seq) WHERE m.id = new.id AND m.status = 'queued' RETURNING m.id
 """
 
 
@@ -103,6 +109,21 @@ class Log:
             transaction.on_commit(
                 lambda: signals.log_changed.send_robust(sender=Message, user_id=user_id, messages=changed), robust=True
             )
+
+
+def move_behind(replies: Sequence[tuple[Log, Message]]) -> None:
+    """Put queued replies behind what was appended, so that they answer it too; one that a worker holds by now stays where it is."""
+    if not replies:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _MOVE, [[reply.pk for _log, reply in replies], [log.conversation.last_seq + 1 for log, _reply in replies]]
+        )
+        moved = {row[0] for row in cursor.fetchall()}
+    for log, reply in replies:
+        if reply.pk in moved:
+            reply.seq = reply.position = log.next_seq()
+            log.changed.append(reply)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.models import User
 
 from . import signals
-from .log import Log, locked, locked_all
+from .log import Log, locked, locked_all, move_behind
 from .models import Conversation, Feedback, Message
 
 TITLE_LENGTH = 120
@@ -69,8 +69,11 @@ def post_messages(posts: Sequence[Post]) -> list[Posted | None]:
         with locked_all(post.target for post in posts) as logs:
             known, active = _known(posts, logs)
             posted = [_take(post, logs.get(post.target), known) for post in posts]
-            for log in logs.values():
-                _queue_or_move_reply(log, active.get(log.conversation.pk))
+            written = [log for log in logs.values() if log.added]
+            move_behind([(log, active[log.conversation.pk]) for log in written if log.conversation.pk in active])
+            for log in written:
+                if log.conversation.pk not in active and log.conversation.owner == Conversation.Owner.ASSISTANT:
+                    log.append(log.new_reply())
         if new := [one.message for one in posted if one is not None and not one.duplicate]:
             transaction.on_commit(lambda: signals.message_posted.send_robust(sender=Message, messages=new), robust=True)
     return posted
@@ -123,16 +126,6 @@ def _take(post: Post, log: Log | None, known: Known) -> Posted | None:
     )
     log.append(known[key])
     return Posted(known[key], duplicate=False)
-
-
-def _queue_or_move_reply(log: Log, active: Message | None) -> None:
-    """A queued reply answers the new messages too, from behind them; a streaming one is followed by the next."""
-    if not log.added:
-        return
-    if active is not None:
-        log.change(active, only_if={"status": Message.Status.QUEUED}, position=log.conversation.last_seq + 1)
-    elif log.conversation.owner == Conversation.Owner.ASSISTANT:
-        log.append(log.new_reply())
 
 
 def mark_read(*, user: User, conversation_id: UUID, seq: int) -> None:

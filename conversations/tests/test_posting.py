@@ -42,6 +42,10 @@ def test_a_batch_takes_as_many_queries_as_one_message(
         posted = services.post_messages(posts)
     assert [one.message.content for one in posted if one] == [post.content for post in posts]
     assert Conversation.objects.count() == Message.objects.filter(status="queued").count() == size
+    more = [Post(user, "And?", uuid4(), post.target) for post in posts]
+    with django_assert_num_queries(7):  # savepoint, lock, look, move the queued replies, insert, save, release
+        services.post_messages(more)
+    assert [row[0] for row in log_of(posts[0].target)] == [1, 3, 4]
 
 
 def test_a_batch_keeps_its_order_and_refuses_only_strangers(user: User, stranger: User, question: Message) -> None:
