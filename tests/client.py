@@ -41,12 +41,14 @@ async def new_guest(url: str) -> Visitor:
 
 @dataclass
 class ChatClient:
-    """One tab. `messages` holds the log by id, `running` (attempt, text) of each running reply."""
+    """One tab. `messages` holds the log by id, `running` (attempt, text) of each running reply, `cursor` the number up to which nothing lacks."""
 
     visitor: Visitor
     conversation_id: str | None = None
     messages: dict[str, Frame] = field(default_factory=dict)
     running: dict[str, tuple[int, str]] = field(default_factory=dict)
+    cursor: int = 0
+    syncing: bool = False
     frames: MutableSequence[Frame] = field(default_factory=list)
     unacknowledged: dict[str, Frame] = field(default_factory=dict)
     duplicates: int = 0
@@ -145,8 +147,8 @@ class ChatClient:
 
     async def _sync(self) -> None:
         if self.conversation_id is not None:
-            after = max((int(m["seq"]) for m in self.messages.values()), default=0)
-            await self.send({"type": "sync", "conversation_id": self.conversation_id, "after": after})
+            self.syncing = True
+            await self.send({"type": "sync", "conversation_id": self.conversation_id, "after": self.cursor})
 
     async def _receive(self, frame: Frame) -> None:
         self.frames.append(frame)
@@ -156,15 +158,17 @@ class ChatClient:
                 self.duplicates += frame["duplicate"]
                 self.unacknowledged.pop(frame["client_id"], None)
             case "message" | "response":
-                self._store(frame)
+                await self._store(frame)
             case "delta":
                 await self._append(frame)
             case "snapshot":
                 self.running[frame["message_id"]] = (frame["attempt"], frame["content"])
             case "resync":
                 await self._sync()
-            case "synced" if frame["more"]:
-                await self._sync()
+            case "synced" if frame["conversation_id"] is not None:
+                self.cursor, self.syncing = max(self.cursor, frame["last_seq"]), False
+                if frame["more"]:
+                    await self._sync()
             case "error" if frame["code"] == "rate_limited" and frame.get("client_id") in self.unacknowledged:
                 await asyncio.sleep(frame["retry_after"])
                 await self.send(self.unacknowledged[frame["client_id"]])
@@ -173,10 +177,14 @@ class ChatClient:
         async with self.changed:
             self.changed.notify_all()
 
-    def _store(self, frame: Frame) -> None:
+    async def _store(self, frame: Frame) -> None:
         held = self.messages.get(frame["message_id"])
         if held is None or frame["seq"] >= held["seq"]:
             self.messages[frame["message_id"]] = frame
+        if frame["seq"] == self.cursor + 1:
+            self.cursor += 1
+        elif frame["seq"] > self.cursor and not self.syncing:
+            await self._sync()
 
     async def _append(self, frame: Frame) -> None:
         attempt, text = self.running.get(frame["message_id"], (0, ""))
