@@ -41,7 +41,10 @@ async def new_guest(url: str) -> Visitor:
 
 @dataclass
 class ChatClient:
-    """One tab. `messages` holds the log by id, `running` (attempt, text) of each running reply, `cursor` the number up to which nothing lacks."""
+    """One tab. `messages` holds the log by id, `running` (attempt, text) of each running reply.
+
+    `cursor` is the number up to which nothing is missing.
+    """
 
     visitor: Visitor
     conversation_id: str | None = None
