@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.client import ENDED, ChatClient, Frame, new_guest
+from tests.client import ENDED, ChatClient, new_guest
 from tests.system import ROOT, LiveSystem
 
 STUCK_SECONDS = 120.0
@@ -106,9 +106,9 @@ class Person:
             await tab.send({"type": "stop", "conversation_id": tab.conversation_id})
         elif what < 0.08 and await self.agent.take_over(tab.conversation_id):
             self.seen.taken_over.add(tab.conversation_id)
-            await self._comes(lambda: taken_over(tab.messages), tab)
+            await self._comes(lambda: taken_over(tab, asked), tab)
             return False
-        if not await self._comes(lambda: answered(tab.messages, asked), tab):
+        if not await self._comes(lambda: answered(tab, asked), tab):
             return False
         self.seen.answers += 1
         self.seen.waits.append(time.monotonic() - began)
@@ -140,15 +140,22 @@ def transcript(tab: ChatClient) -> Transcript:
     return {message["message_id"]: (message["status"], message["content"]) for message in tab.messages.values()}
 
 
-def answered(messages: dict[str, Frame], asked: list[str]) -> bool:
+def complete(tab: ChatClient, asked: list[str]) -> bool:
+    """Whether the tab holds what was asked, and knows of nothing that it lacks."""
+    held = tab.messages.values()
+    return set(asked) <= {message["client_id"] for message in held} and tab.cursor >= max(int(m["seq"]) for m in held)
+
+
+def answered(tab: ChatClient, asked: list[str]) -> bool:
     """Whether everything that was asked is there and the last thing shown is an answer that has ended."""
-    shown = [message for message in messages.values() if message["status"] != "discarded"]
-    if not set(asked) <= {message["client_id"] for message in shown}:
+    if not complete(tab, asked):
         return False
+    shown = [message for message in tab.messages.values() if message["status"] != "discarded"]
     last = max(shown, key=lambda message: int(message["position"]))
     return last["role"] == "assistant" and last["status"] in ENDED
 
 
-def taken_over(messages: dict[str, Frame]) -> bool:
-    events = [message for message in messages.values() if message["role"] == "system"]
-    return bool(events) and all(message["status"] in ENDED for message in messages.values())
+def taken_over(tab: ChatClient, asked: list[str]) -> bool:
+    """Whether the takeover is there and no reply runs any more."""
+    held = tab.messages.values()
+    return complete(tab, asked) and any(m["role"] == "system" for m in held) and all(m["status"] in ENDED for m in held)
