@@ -162,7 +162,7 @@ class Publisher:
             pipe.publish(channel, orjson.dumps(rows))
         try:
             results = await pipe.execute()
-        except RedisError as error:
+        except (RedisError, OSError) as error:
             LIVE_FAILURES.labels("publish").inc()
             log.warning("live_publish_failed", error=type(error).__name__)
             results = []
@@ -175,7 +175,7 @@ class Publisher:
             if index < len(lengths) and lengths[index] == stream.sent_bytes:
                 continue
             text = stream.text.encode()[: stream.sent_bytes]
-            with contextlib.suppress(RedisError):
+            with contextlib.suppress(RedisError, OSError):
                 await self.client.set(snapshot_key(stream.message_id, stream.attempt), text, ex=SNAPSHOT_TTL_SECONDS)
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 
 from conversations import replies, selectors, services
 from conversations.models import Message
@@ -30,6 +30,7 @@ from .wording import say
 log = structlog.get_logger(__name__)
 
 MAX_ATTEMPTS = 5
+DATABASE_AWAY = (DatabaseError, InterfaceError)
 HEARTBEAT_SECONDS = replies.LEASE.total_seconds() / 3
 Status = Message.Status
 
@@ -131,7 +132,7 @@ def _judge(turn: Turn, error: BaseException | None) -> Outcome:
     """A database that is away is the sweeper's business; every other error ends the reply with an apology."""
     if error is None:
         return _written(turn, Status.SENT) if turn.stream.text.strip() else _failed(turn, "provider_empty")
-    if isinstance(error, DatabaseError):
+    if isinstance(error, DATABASE_AWAY):
         raise error
     if isinstance(error, ProviderError):
         log.warning("provider_failed", code=error.code, error=str(error))
@@ -149,7 +150,7 @@ async def _hold_leases() -> None:
         turns = list(running.values())
         try:
             held = await runtime.db(replies.renew, [turn.reply for turn in turns])
-        except DatabaseError as error:
+        except DATABASE_AWAY as error:
             log.warning("leases_not_renewed", error=type(error).__name__)
             continue
         for turn in turns:
@@ -166,7 +167,6 @@ async def _write_in_time(turn: Turn) -> None:
             if not turn.stream.text:
                 FIRST_TOKEN.observe(time.monotonic() - turn.started)
             await turn.publisher.add(turn.stream, piece)
-            await turn.publisher.tick()
 
 
 async def _understand(turn: Turn) -> None:
@@ -202,6 +202,8 @@ async def _model_pieces(turn: Turn) -> AsyncIterator[str]:
     try:
         async for piece in stream:
             yield piece
+            # What comes until the next batch leaves is read at once.
+            await turn.publisher.tick()
         turn.model_used = stream.model
         turn.usage_tokens = stream.usage.prompt_tokens + stream.usage.completion_tokens
     finally:

@@ -91,6 +91,7 @@ def _end(log: Log, reply: Message, outcome: Outcome) -> Message | None:
         values |= {"status": Status.DISCARDED, "content": "", "sources": []}
     if not log.change(reply, only_if={"status": Status.STREAMING, "attempt": reply.attempt}, **values):
         return None
+    reply.conversation = log.conversation
     # Only a reply that has ended can have feedback: no need to look for it.
     Message._meta.get_field("feedback").set_cached_value(reply, None)  # type: ignore[union-attr]
     log.conversation.total_tokens += outcome.tokens_used
