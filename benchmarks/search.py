@@ -54,7 +54,7 @@ def fill(model_id: int, category_id: int, first: int, last: int, vectors: NDArra
     with connection.cursor() as cursor:
         with cursor.copy(
             "COPY faqs_faq (id, category_id, question, answer, keywords, status, priority, language, view_count, helpful_count, "
-            "not_helpful_count, slug, meta_title, meta_description, created_at, updated_at) FROM STDIN"
+            "not_helpful_count, slug, meta_title, meta_description, created_at, updated_at, published_at) FROM STDIN"
         ) as copy:
             for pk in range(first, last):
                 words = " ".join(chance.choices(WORDS, k=5))
@@ -75,7 +75,7 @@ def fill(model_id: int, category_id: int, first: int, last: int, vectors: NDArra
                     "",
                     "",
                 )
-                copy.write_row((*row, "2026-01-01", "2026-01-01"))
+                copy.write_row((*row, "2026-01-01", "2026-01-01", None if status == "draft" else "2026-01-01"))
         with cursor.copy(
             "COPY faqs_embedding (model_id, faq_id, kind, text_hash, embedding, created_at) FROM STDIN"
         ) as copy:

@@ -139,6 +139,12 @@ def published_by_category(language: str) -> list[FAQ]:
     )
 
 
+def related(faq: FAQ, *, limit: int = 6) -> list[FAQ]:
+    """What else its category answers in its language, the most important first."""
+    rows = FAQ.objects.published().filter(category=faq.category, language=faq.language)  # type: ignore[attr-defined]
+    return list(rows.exclude(pk=faq.pk).order_by("-priority", "question")[:limit])
+
+
 def article(slug: str, language: str) -> FAQ:
     """The published FAQ in the language, else in English, else in any. Raises FAQ.DoesNotExist."""
     versions = list(FAQ.objects.published().filter(slug=slug).select_related("category"))  # type: ignore[attr-defined]

@@ -32,7 +32,4 @@ def article(request: HttpRequest, slug: str) -> HttpResponse:
     except FAQ.DoesNotExist:
         raise Http404 from None
     services.count_view(faq_id=faq.pk)
-    related = [other for other in selectors.published_by_category(faq.language) if other.category == faq.category]
-    return render(
-        request, "faqs/article.html", {"faq": faq, "related": [other for other in related if other != faq][:6]}
-    )
+    return render(request, "faqs/article.html", {"faq": faq, "related": selectors.related(faq)})
