@@ -10,6 +10,8 @@ from django.urls import reverse
 from .models import FAQ, EmbeddingModel
 
 CANDIDATES = 60
+# A word that more FAQs have tells nothing.
+RARE = 20
 # Longer answers are embedded by their beginning: the models read about this much.
 ANSWER_CHARACTERS = 1500
 # An answer's text says less about what is asked than a question does.
@@ -81,9 +83,15 @@ WITH near AS MATERIALIZED (
     WHERE e.model_id = {model} AND f.status = 'published' AND f.language = ANY(%(languages)s)
     ORDER BY e.embedding::vector({width}) <=> %(vector)s::vector({width}) LIMIT {candidates}
 ), words AS (
-    SELECT f.id FROM faqs_faq f
-    WHERE f.status = 'published' AND f.language = ANY(%(languages)s) AND f.search_vector @@ to_tsquery(%(config)s, %(words)s)
-    ORDER BY ts_rank_cd(f.search_vector, to_tsquery(%(config)s, %(words)s)) DESC LIMIT 10
+    SELECT DISTINCT m.id FROM unnest(%(words)s::text[]) word
+    CROSS JOIN LATERAL (
+        SELECT array_agg(f.id) AS ids FROM (
+            SELECT f.id FROM faqs_faq f
+            WHERE f.search_vector @@ plainto_tsquery(%(config)s, word) AND f.status = 'published' AND f.language = ANY(%(languages)s)
+            LIMIT {rare} + 1
+        ) f
+    ) having_it CROSS JOIN LATERAL unnest(having_it.ids) m(id)
+    WHERE cardinality(having_it.ids) <= {rare}
 ), scored AS (
     SELECT faq_id, kind, distance FROM near
     UNION ALL
@@ -108,16 +116,18 @@ def search(
     limit: int = 5,
     fallback_languages: Sequence[str] = (),
 ) -> list[Passage]:
-    """The published FAQs nearest to a question, best first: by vectors, with full-text matches as further candidates.
+    """The published FAQs nearest to a question, best first: by vectors, with those that share a rare word as further candidates.
 
     `vector` has the model's width. Full text only adds candidates; every score is the exact cosine.
     """
-    sql = _SEARCH.format(width=int(model.width), model=int(model.pk), candidates=CANDIDATES, answer=ANSWER_WEIGHT)
+    sql = _SEARCH.format(
+        width=int(model.width), model=int(model.pk), candidates=CANDIDATES, answer=ANSWER_WEIGHT, rare=RARE
+    )
     parameters: dict[str, Any] = {
         "vector": "[" + ",".join(map(repr, map(float, vector))) + "]",
         "languages": [language, *fallback_languages],
         "config": _CONFIGS.get(language, "simple"),
-        "words": _any_word(query_text),
+        "words": _words(query_text),
         "limit": limit,
     }
     with connection.cursor() as cursor:
@@ -126,10 +136,9 @@ def search(
         return [Passage(*row) for row in cursor.fetchall()]
 
 
-def _any_word(text: str) -> str:
-    """A tsquery that any word of the text satisfies; the configuration drops what is too common."""
-    words = ["".join(filter(str.isalnum, word)) for word in text.split()]
-    return " | ".join(f"'{word}'" for word in words[:50] if word)
+def _words(text: str) -> list[str]:
+    """The text's different words; the configuration drops what is too common in its language."""
+    return list(dict.fromkeys(word for word in text.lower().split() if any(map(str.isalnum, word))))[:50]
 
 
 def published_by_category(language: str) -> list[FAQ]:

@@ -63,12 +63,26 @@ def test_scores_are_exact_cosines_and_answers_weigh_less(category: Category, mod
     assert found(model, [1, 0, 0, 0]) == [("By answer", 0.95), ("By question", 0.8)]
 
 
-def test_full_text_adds_candidates_that_vectors_miss(category: Category, model: EmbeddingModel) -> None:
+@pytest.mark.parametrize(
+    ("sharing", "text", "expected"),
+    [
+        (1, "klarna?", True),
+        (1, "What about Klarna and the crowd", True),
+        (selectors.RARE, "klarna", True),
+        (selectors.RARE + 1, "klarna", False),
+        (1, "instalment", True),
+        (1, "paypal", False),
+    ],
+)
+def test_full_text_adds_candidates_that_share_a_rare_word(
+    category: Category, model: EmbeddingModel, sharing: int, text: str, expected: bool
+) -> None:
     for number in range(selectors.CANDIDATES):
         embed(model, faq(category, f"Crowd {number}"), [1, 0.001 * number, 0, 0], [1, 0, 0, 0])
-    embed(model, faq(category, "Klarna instalments"), [0, 0, 1, 0], [0, 0, 0, 1])
-    passages = selectors.search(model=model, vector=[1, 0, 0, 0], query_text="klarna?", language="en", limit=100)
-    assert "Klarna instalments" in [passage.question for passage in passages]
+    for number in range(sharing):
+        embed(model, faq(category, f"Klarna instalments {number}"), [0, 0, 1, 0], [0, 0, 0, 1])
+    passages = selectors.search(model=model, vector=[1, 0, 0, 0], query_text=text, language="en", limit=100)
+    assert any(passage.question.startswith("Klarna") for passage in passages) is expected
 
 
 @pytest.mark.parametrize("text", ["", "'; DROP TABLE x; --", "a & | ! ( :*", "\\", "<->", "it's"])
