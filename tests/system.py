@@ -128,9 +128,14 @@ class LiveSystem:
     def prepare(self) -> None:
         with psycopg.connect(self.admin_url, autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{self.database}"')  # type: ignore[call-overload]
-        embed = "from chatbot.tasks import sweep_embeddings; sweep_embeddings()"
-        for arguments in (["migrate", "--verbosity", "0"], ["load_demo"], ["shell", "--verbosity", "0", "-c", embed]):
-            subprocess.run([sys.executable, "manage.py", *arguments], env=self.env, cwd=ROOT, check=True)
+        # One process for all three: starting Python takes longer than any of them.
+        steps = (
+            "from django.core.management import call_command; from chatbot.tasks import sweep_embeddings; "
+            "call_command('migrate', verbosity=0); call_command('load_demo'); sweep_embeddings()"
+        )
+        subprocess.run(
+            [sys.executable, "manage.py", "shell", "--verbosity", "0", "-c", steps], env=self.env, cwd=ROOT, check=True
+        )
 
     def begin(self, *names: str) -> None:
         self.prepare()

@@ -84,7 +84,7 @@ async def drive(
     """
     seen, began = Seen(), time.monotonic()
     async with Proxy(b.system.port) as proxy, Agent(b.system) as agent:
-        faults = Faults(b, proxy, random.Random(1))
+        faults = Faults(b, proxy, random.Random(1), pace=0.3 if each_once else 1)
         end = asyncio.Event()
         people = [Person(proxy.url, number, agent, seen, pause=pause) for number in range(clients)]
         async with asyncio.TaskGroup() as group:

@@ -21,10 +21,10 @@ Fault = Callable[[], Awaitable[None]]
 
 
 class Faults:
-    """Every fault by name; `done` counts them."""
+    """Every fault by name; `done` counts them. `pace` scales how long they last."""
 
-    def __init__(self, bench: Bench, proxy: Proxy, chance: random.Random) -> None:
-        self.bench, self.system, self.proxy, self.chance = bench, bench.system, proxy, chance
+    def __init__(self, bench: Bench, proxy: Proxy, chance: random.Random, pace: float) -> None:
+        self.bench, self.system, self.proxy, self.chance, self.pace = bench, bench.system, proxy, chance, pace
         self.done: Counter[str] = Counter()
         # Those that spare our own processes, so that what leaks adds up.
         self.around: dict[str, Fault] = {
@@ -49,7 +49,7 @@ class Faults:
     def _killing(self, name: str) -> Fault:
         async def kill() -> None:
             self.system.kill(name)
-            await asyncio.sleep(self.chance.uniform(0, 2))
+            await asyncio.sleep(self.pace * self.chance.uniform(0, 2))
             self.system.start(name)
 
         return kill
@@ -96,7 +96,7 @@ class Faults:
         assert server.process is not None
         process = server.process
         process.send_signal(signal.SIGSTOP)
-        await asyncio.sleep(self.chance.uniform(1, 6))
+        await asyncio.sleep(self.pace * self.chance.uniform(1, 6))
         process.send_signal(signal.SIGCONT)
 
     async def _cut(self) -> None:
@@ -104,13 +104,13 @@ class Faults:
 
     async def _delay(self) -> None:
         self.proxy.delay = self.chance.uniform(0.2, 1.5)
-        await asyncio.sleep(self.chance.uniform(2, 6))
+        await asyncio.sleep(self.pace * self.chance.uniform(2, 6))
         self.proxy.delay = 0.0
 
     async def _fail_model(self) -> None:
         """For some seconds everything fails, in one of several ways."""
         await self._control(self.chance.choice(MODEL_FAULTS))
-        await asyncio.sleep(self.chance.uniform(1, 4))
+        await asyncio.sleep(self.pace * self.chance.uniform(1, 4))
         await self._control({})
 
     async def _control(self, behaviour: dict[str, object]) -> None:

@@ -184,7 +184,7 @@ async def test_a_thousand_messages_sent_twice_are_stored_once(faulty_system: Liv
 async def test_everything_fails_once_under_load() -> None:
     """The short form of `make faults`: each fault once, with servers of its own that may be killed."""
     with bench(*PROCESSES, SOCKET_FRAMES_PER_SECOND="500", REPLY_STALL_SECONDS="5") as b:
-        run = await drive(b, clients=12, seconds=60, gap=(1, 2), pause=1, each_once=True)
+        run = await drive(b, clients=12, seconds=60, gap=(0.2, 0.6), pause=1, each_once=True)
     assert set(run.faults.done) == set(run.faults.all)
     assert run.seen.answers > 12
     assert {kind: found for kind, found in run.violations.items() if found} == {}
