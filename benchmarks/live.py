@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.embedded import Services
+from deploy.embedded import Services, running
 from tests.client import Visitor
 from tests.system import ROOT, LiveSystem, free_port
 
@@ -60,6 +60,32 @@ def memory_mb(pid: int) -> float:
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     private = [int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Private_")]
     return sum(private) / 1024
+
+
+@contextlib.contextmanager
+def django_here() -> Iterator[None]:
+    """Set Django up in this process on embedded servers of its own, migrated and empty."""
+    with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
+        directory = Path(folder)
+        directory.chmod(0o755)
+        with running(directory) as services:
+            os.environ |= {
+                "DATABASE_URL": str(services.database_url),
+                "REDIS_URL": str(services.redis_url),
+                "DJANGO_SETTINGS_MODULE": "chatbot.settings",
+                "PARLEY_RUN": "1",
+                "LOG_LEVEL": "WARNING",
+                "OMP_NUM_THREADS": "1",
+            }
+            import django
+            from django.core.management import call_command
+            from django.db import connection
+
+            django.setup()
+            call_command("migrate", verbosity=0)
+            yield
+            connection.close()
+            connection.close_pool()  # type: ignore[attr-defined]
 
 
 @contextlib.contextmanager

@@ -6,16 +6,14 @@ that they import, compressed by gzip as a proxy would.
 
 import argparse
 import gzip
-import os
 import re
 import statistics
-import tempfile
 import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from deploy.embedded import running
+from .live import django_here
 
 ROUNDS = 20
 LINKED = re.compile(r'(?:src|href)="(/static/[^"]+\.(?:js|css))"')
@@ -119,15 +117,11 @@ def measure(name: str, client: Any, path: str, rows: int) -> None:
 
 
 def run(sizes: list[int]) -> None:
-    import django
-    from django.core.management import call_command
     from django.test import Client
     from django.test.utils import setup_test_environment
     from django.utils import timezone
 
-    django.setup()
     setup_test_environment()
-    call_command("migrate", verbosity=0)
     from django.db import connection
 
     from accounts.models import User
@@ -156,26 +150,14 @@ def run(sizes: list[int]) -> None:
             cursor.execute("ANALYZE")
         for name, path in pages.items():
             measure(name, Client() if name == "sign in" else client, path, rows)
-    connection.close()
-    connection.close_pool()  # type: ignore[attr-defined]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[100, 10_000])
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
-        directory = Path(folder)
-        directory.chmod(0o755)
-        with running(directory) as services:
-            os.environ |= {
-                "DATABASE_URL": str(services.database_url),
-                "REDIS_URL": str(services.redis_url),
-                "DJANGO_SETTINGS_MODULE": "chatbot.settings",
-                "PARLEY_RUN": "1",
-                "LOG_LEVEL": "WARNING",
-            }
-            run(options.rows)
+    with django_here():
+        run(options.rows)
 
 
 if __name__ == "__main__":

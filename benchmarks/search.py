@@ -6,19 +6,16 @@ Bare SQL is the nearest-neighbour query alone, with the same filter and the same
 
 import argparse
 import math
-import os
 import random
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.embedded import running
+from .live import django_here
 
 WIDTH = 384
 CENTRES = 200
@@ -139,19 +136,8 @@ def main() -> None:
     parser.add_argument("--faqs", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--indexed", type=int, default=200, help="FAQs to embed")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
-        directory = Path(folder)
-        directory.chmod(0o755)
-        with running(directory) as services:
-            os.environ |= {
-                "DATABASE_URL": str(services.database_url),
-                "REDIS_URL": str(services.redis_url),
-                "DJANGO_SETTINGS_MODULE": "chatbot.settings",
-                "PARLEY_RUN": "1",
-                "LOG_LEVEL": "WARNING",
-                "OMP_NUM_THREADS": "1",
-            }
-            run(options.faqs, options.indexed)
+    with django_here():
+        run(options.faqs, options.indexed)
 
 
 def measure_indexing(count: int) -> None:
@@ -161,7 +147,7 @@ def measure_indexing(count: int) -> None:
     import chatbot.embedding
     from chatbot.providers.local import LocalEmbedder
     from faqs import services
-    from faqs.models import FAQ, Category, EmbeddingModel
+    from faqs.models import FAQ, Category, Embedding, EmbeddingModel
 
     chatbot.embedding.register_models()
     english = LocalEmbedder.all(None)[0]
@@ -179,25 +165,16 @@ def measure_indexing(count: int) -> None:
         for number in range(count)
     ]
     texts = [text for faq in faqs for _kind, text in services.texts_of(faq)]
-    encode = english.encode
-    encode(texts[0])
+    english.encode(texts[0])
     bare = math.fsum(timed([partial(english.encode, text) for text in texts]))
     ours = timed([lambda: chatbot.embedding.embed_stale(seconds=3600)])[0]
-    stored = sum(
-        1 for faq in FAQ.objects.filter(category=category).prefetch_related("embeddings") for _ in faq.embeddings.all()
-    )
+    stored = Embedding.objects.filter(faq__category=category).count()
     assert stored == len(texts), (stored, len(texts))
     rates = [1000 * len(texts) / taken for taken in (ours, bare)]
     print(f"\nindexing: {rates[0]:.0f} texts a second, the bare model {rates[1]:.0f}, ratio {rates[0] / rates[1]:.2f}")
 
 
 def run(sizes: Sequence[int], indexed: int) -> None:
-    import django
-    from django.core.management import call_command
-    from django.db import connection
-
-    django.setup()
-    call_command("migrate", verbosity=0)
     from faqs import services
     from faqs.models import FAQ, Category, EmbeddingModel
 
@@ -217,8 +194,6 @@ def run(sizes: Sequence[int], indexed: int) -> None:
     EmbeddingModel.objects.all().delete()
     FAQ.objects.all().delete()
     measure_indexing(indexed)
-    connection.close()
-    connection.close_pool()  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":
