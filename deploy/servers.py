@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ def postgresql_home(state: Path) -> Path:
     return home
 
 
-class Server:
+class Server(ABC):
     """One server process; `state` is the folder of its data, log and remembered port."""
 
     name = ""
@@ -85,12 +86,13 @@ class Server:
         """Make what the first launch needs."""
         self.directory.mkdir(parents=True, exist_ok=True)
 
+    @abstractmethod
     def command(self) -> list[str]:
-        raise NotImplementedError
+        """What to run."""
 
+    @abstractmethod
     def ping(self) -> None:
         """Raises while the server does not answer."""
-        raise NotImplementedError
 
     def user(self) -> dict[str, Any]:
         return {}

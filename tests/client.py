@@ -10,7 +10,7 @@ from uuid import uuid4
 import aiohttp
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Origin
 
 Frame = dict[str, Any]
@@ -56,6 +56,7 @@ class ChatClient:
     unacknowledged: dict[str, Frame] = field(default_factory=dict)
     duplicates: int = 0
     connections: int = 0
+    losses: int = 0
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _socket: ClientConnection | None = None
     _loop_task: "asyncio.Task[None] | None" = None
@@ -123,11 +124,9 @@ class ChatClient:
                     address, additional_headers=headers, origin=Origin(self.visitor.url), open_timeout=5
                 ) as socket:  # type: ignore[arg-type]
                     await self._session(socket)
-            except (OSError, ConnectionClosed, TimeoutError, asyncio.IncompleteReadError):
-                pass
-            except Exception as error:
-                if "HTTP" not in str(error) and "message" not in str(error):
-                    raise
+            except (OSError, ConnectionClosed, InvalidHandshake, asyncio.IncompleteReadError):
+                # The network or the server is away: coming back is what this client is for.
+                self.losses += 1
             self._socket = None
             await asyncio.sleep(0.05)
 

@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import aiohttp
+
 from tests.client import ENDED, ChatClient, new_guest
 from tests.system import ROOT, LiveSystem
 
@@ -70,7 +72,7 @@ class Person:
         while visitor is None:
             try:
                 visitor = await new_guest(self.url)
-            except Exception as error:
+            except (aiohttp.ClientError, OSError) as error:
                 # The page may be away just now; what a browser shows then is no concern of this test.
                 if end.is_set():
                     raise RuntimeError("the page never came") from error
