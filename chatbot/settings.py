@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import environ
-import structlog
 from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
+
+from . import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -273,49 +274,7 @@ UNFOLD = {
 PROMETHEUS_EXPORT_MIGRATIONS = False
 REST_FRAMEWORK = {"DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"]}
 
-LOG_FORMAT = env.str("LOG_FORMAT", default="console" if LOCAL else "json")
-_shared_processors: list[structlog.typing.Processor] = [
-    structlog.contextvars.merge_contextvars,
-    structlog.stdlib.add_logger_name,
-    structlog.stdlib.add_log_level,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-    structlog.processors.StackInfoRenderer(),
-]
-_renderer: list[structlog.typing.Processor] = (
-    # Without the frames' local variables: they hold what people wrote.
-    [
-        structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
-        structlog.processors.JSONRenderer(),
-    ]
-    if LOG_FORMAT == "json"
-    else [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]
+LOGGING = logs.configure(
+    json=env.str("LOG_FORMAT", default="console" if LOCAL else "json") == "json",
+    level=env.str("LOG_LEVEL", default="INFO"),
 )
-structlog.configure(
-    processors=[
-        structlog.stdlib.filter_by_level,
-        *_shared_processors,
-        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-    ],
-    logger_factory=structlog.stdlib.LoggerFactory(),
-    cache_logger_on_first_use=True,
-)
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "structured": {
-            "()": structlog.stdlib.ProcessorFormatter,
-            "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderer],
-            "foreign_pre_chain": _shared_processors,
-        }
-    },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "structured"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-    "loggers": {
-        # django-structlog writes one line per request; the servers' own access lines would repeat it.
-        "django.channels.server": {"level": "WARNING"},
-        "daphne": {"level": "WARNING"},
-        "celery": {"level": "WARNING"},
-        "httpx2": {"level": "WARNING"},
-    },
-}
