@@ -90,6 +90,10 @@ TEMPLATES: list[dict[str, Any]] = [
 DATABASES = {"default": env.db("DATABASE_URL", default="postgres://postgres@127.0.0.1:5432/parley")}
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"]["OPTIONS"] = DATABASES["default"].get("OPTIONS", {}) | {
+    # Without it an index scan of vectors with a selective filter starves of rows.
+    "options": "-c hnsw.iterative_scan=relaxed_order",
+    # For the statements that ask for it (`faqs.selectors.search`); behind PgBouncer it takes 1.21 or newer.
+    "prepare_threshold": 5,
     "pool": {"min_size": 0, "max_size": env.int("DATABASE_POOL_SIZE", default=20), "timeout": 10, "max_idle": 60},
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -138,6 +142,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "chatbot.tasks.sweep_embeddings",
         "schedule": 60.0,
         "options": {"queue": "default", "expires": 120},
+    },
+    "count-words": {
+        "task": "chatbot.tasks.count_words",
+        "schedule": 3600.0,
+        "options": {"queue": "default", "expires": 3600},
     },
     "sweep-moderation": {
         "task": "chatbot.tasks.sweep_moderation",

@@ -10,6 +10,7 @@ from celery import shared_task
 from celery.signals import heartbeat_sent, worker_ready
 from django.utils import timezone
 
+import faqs.services
 from conversations import replies, selectors, services
 from conversations.models import Message
 
@@ -107,6 +108,11 @@ def embed_faq(faq_id: int) -> None:
 @shared_task
 def sweep_embeddings() -> None:
     embedding.embed_stale(seconds=SWEEP_SECONDS)
+
+
+@shared_task
+def count_words() -> None:
+    faqs.services.count_words()
 
 
 def warm_up() -> None:

@@ -171,3 +171,18 @@ class Embedding(models.Model):
     def hash_of(text: str) -> str:
         """SHA-256 of the text, in hex: the key under which a vector is reused."""
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+class CommonWord(models.Model):
+    """A word that too many published FAQs of a language share for the search to look for it (`services.count_words`)."""
+
+    language = models.CharField(max_length=8)
+    lexeme = models.TextField()
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["language", "lexeme"], name="common_word_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.lexeme
