@@ -1,7 +1,6 @@
 """Sign-ins of apps: begun with a password, renewed by rotating refresh tokens, ended by logout or by a replayed token."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -108,8 +107,3 @@ def revoke_all(*, user: User, but: SignIn | None = None) -> int:
 
 def _revoke(rows: QuerySet[SignIn]) -> int:
     return rows.filter(revoked_at__isnull=True).update(revoked_at=timezone.now())
-
-
-def purge(*, before: datetime) -> int:
-    """Forget sign-ins that ended before a moment."""
-    return SignIn.objects.filter(expires_at__lt=before).delete()[0]

@@ -3,6 +3,8 @@ from django.urls import include, path
 from django.views.generic import TemplateView
 from drf_spectacular.views import SpectacularJSONAPIView
 
+from accounts.api_views import public_keys
+
 from . import health, views
 
 urlpatterns = [
@@ -20,6 +22,7 @@ urlpatterns = [
     path("help/", include("faqs.urls")),
     path("accounts/", include("allauth.urls")),
     path("api/v1/", include("chatbot.api_urls")),
+    path(".well-known/jwks.json", public_keys),
     path("api/schema", SpectacularJSONAPIView.as_view(), name="api_schema"),
     path("api/docs", TemplateView.as_view(template_name="api/docs.html"), name="api_docs"),
     path("admin/", admin.site.urls),

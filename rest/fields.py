@@ -25,6 +25,18 @@ class Text(serializers.CharField):
         return super().to_internal_value(data)
 
 
+class Email(Text, serializers.EmailField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=254, **kwargs)
+
+
+class Secret(Text):
+    """Taken as it is, spaces too; never sent back."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(write_only=True, trim_whitespace=False, max_length=256, **kwargs)
+
+
 class Whole(serializers.IntegerField):
     default_error_messages: ClassVar[dict[str, Any]] = {
         "not_whole": _("This must be a JSON number without a fraction.")
