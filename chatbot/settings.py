@@ -7,6 +7,7 @@ import environ
 from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
+from . import api_settings as api
 from . import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -33,6 +34,7 @@ INSTALLED_APPS = [
     "conversations",
     "faqs",
     "accounts",
+    "rest",
     "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -44,8 +46,12 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "channels",
     "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_prometheus",
     "django_structlog",
 ]
@@ -64,6 +70,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
+    "rest.middleware.RateLimitHeadersMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
 
@@ -281,7 +288,18 @@ UNFOLD = {
     },
 }
 PROMETHEUS_EXPORT_MIGRATIONS = False
-REST_FRAMEWORK = {"DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"]}
+
+# -- the REST API ---------------------------------------------------------------------------------------------
+REST_FRAMEWORK, SPECTACULAR_SETTINGS, SIMPLE_JWT = api.REST_FRAMEWORK, api.SPECTACULAR_SETTINGS, api.SIMPLE_JWT
+JWT_ALGORITHM, JWT_PRIVATE_KEY_FILES = api.JWT_ALGORITHM, api.JWT_PRIVATE_KEY_FILES
+# Shared secrets for HS256: the first signs, all verify.
+JWT_SECRETS = env.list("JWT_SECRETS", default=[SECRET_KEY])
+RATE_LIMITS_USER, RATE_LIMITS_ADDRESS, RATE_LIMITS_AUTH = (
+    api.RATE_LIMITS_USER,
+    api.RATE_LIMITS_ADDRESS,
+    api.RATE_LIMITS_AUTH,
+)
+TRUSTED_PROXIES = ALLAUTH_TRUSTED_PROXY_COUNT = api.TRUSTED_PROXIES
 
 LOGGING = logs.configure(
     json=env.str("LOG_FORMAT", default="console" if LOCAL else "json") == "json",
