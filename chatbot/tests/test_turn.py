@@ -1,6 +1,7 @@
 """One turn in process: real database and Valkey, the local composer or the SDK against the fake provider."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import Any
@@ -143,6 +144,25 @@ async def test_stop_keeps_what_was_shown(knowledge: None, publisher: live.Publis
     assert ended.status == "stopped"
     assert ended.content
     assert posted.conversation_id == ended.conversation_id
+
+
+async def test_a_stop_whose_cancellation_gets_lost_still_stops(
+    knowledge: None, publisher: live.Publisher, openai: FakeLLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await db(post, "Delivery time? [[fake: tokens=1000 interval=0.02]]")
+    queued = await db(Message.objects.get, status="queued")
+    add = publisher.add
+
+    async def deaf(stream: live.Stream, piece: str) -> None:
+        await add(stream, piece)
+        turn.stop(stream.message_id)
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(publisher, "add", deaf)
+    ended = await take(queued.pk, publisher)
+    assert ended is not None
+    assert ended.status == "stopped"
 
 
 async def test_a_lost_lease_writes_nothing(
