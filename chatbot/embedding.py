@@ -1,7 +1,7 @@
 """Keeps the FAQs' vectors in step with their texts, for every model that is kept."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import structlog
 
@@ -14,7 +14,8 @@ from .providers.base import Embedder, ProviderError
 
 log = structlog.get_logger(__name__)
 
-BATCH = 200
+# FAQs whose texts are embedded in one request.
+BATCH = 32
 
 
 def register_models() -> None:
@@ -32,7 +33,7 @@ def embed_faq(faq_id: int) -> None:
     if faq is None:
         return
     for model, embedder in registry.usable_models():
-        _embed_with(model, embedder, faq)
+        _embed_with(model, embedder, [faq])
 
 
 def embed_stale(*, seconds: float) -> None:
@@ -41,25 +42,28 @@ def embed_stale(*, seconds: float) -> None:
     until = time.monotonic() + seconds
     for model, embedder in registry.usable_models():
         try:
-            for faq in _stale_faqs(model):
+            for faqs in _stale_faqs(model):
                 if time.monotonic() > until:
                     return
-                _embed_with(model, embedder, faq)
+                _embed_with(model, embedder, faqs)
         except ProviderError as error:
             log.warning("embedding_postponed", model=model.name, error=error.code)
 
 
-def _stale_faqs(model: EmbeddingModel) -> Iterator[FAQ]:
+def _stale_faqs(model: EmbeddingModel) -> Iterator[list[FAQ]]:
     """Each once, so that one whose repair does not help cannot hold the others up."""
     after = 0
     while faqs := selectors.stale_faqs(model, BATCH, after):
-        yield from faqs
+        yield faqs
         after = faqs[-1].pk
 
 
-def _embed_with(model: EmbeddingModel, embedder: Embedder, faq: FAQ) -> None:
-    """Embed the FAQ's texts that this model lacks. Raises ProviderError."""
-    texts = services.texts_of(faq) if model.covers(faq.language) else []
-    missing = services.missing_texts(model, faq) if texts else []
-    vectors = runtime.run(embedder.embed([text for _kind, text in missing])) if missing else []
-    services.store_embeddings(model=model, faq=faq, texts=texts, vectors=dict(zip(missing, vectors, strict=True)))
+def _embed_with(model: EmbeddingModel, embedder: Embedder, faqs: Sequence[FAQ]) -> None:
+    """Embed the FAQs' texts that this model lacks, in one request. Raises ProviderError."""
+    wanted = {faq: services.texts_of(faq) if model.covers(faq.language) else [] for faq in faqs}
+    missing = {faq: services.missing_texts(model, faq) if texts else [] for faq, texts in wanted.items()}
+    new = list(dict.fromkeys(text for texts in missing.values() for _kind, text in texts))
+    vectors = dict(zip(new, runtime.run(embedder.embed(new)) if new else [], strict=True))
+    for faq, texts in wanted.items():
+        made = {text: vectors[text[1]] for text in missing[faq]}
+        services.store_embeddings(model=model, faq=faq, texts=texts, vectors=made)

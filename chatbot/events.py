@@ -76,6 +76,19 @@ def on_stop_requested(sender: type, *, reply_id: UUID, **kwargs: Any) -> None:
     runtime.soon(live.request_stop(str(reply_id)))
 
 
+def on_faqs_changed(sender: type, *, faq_ids: list[int], **kwargs: Any) -> None:
+    """The sweep embeds many FAQs in fewer requests than a task for each."""
+    from .tasks import sweep_embeddings
+
+    dispatch(sweep_embeddings)
+
+
+def on_job_waiting(sender: type, *, job_id: int, **kwargs: Any) -> None:
+    from faqs.tasks import TASKS
+
+    dispatch(TASKS[sender], job_id)
+
+
 def on_faq_changed(sender: type, *, faq_id: int, **kwargs: Any) -> None:
     from .tasks import embed_faq
 

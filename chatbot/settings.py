@@ -139,6 +139,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"queue": "default", "expires": 120},
     },
+    "sweep-jobs": {
+        "task": "faqs.tasks.sweep_jobs",
+        "schedule": 20.0,
+        "options": {"queue": "default", "expires": 40},
+    },
     "sweep-moderation": {
         "task": "chatbot.tasks.sweep_moderation",
         "schedule": 30.0,
@@ -233,6 +238,10 @@ REPLY_HISTORY_TOKENS = env.int("REPLY_HISTORY_TOKENS", default=2000)
 # What the apps below the assistant may ask of it, by name.
 RETRIEVAL_PREVIEW = "chatbot.retrieval.preview"
 MARKDOWN_RENDERER = "chatbot.markdown.render"
+
+# A file of FAQs (docs/knowledge.md).
+IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", default=10 * 1024 * 1024)
+IMPORT_MAX_ROWS = env.int("IMPORT_MAX_ROWS", default=20_000)
 
 CHAT_STARTERS = {
     "en": ["How long does delivery take?", "How do I return something?", "Which payment methods do you take?"],

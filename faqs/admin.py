@@ -17,6 +17,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from . import services
+from .exchange.admin import ExportActions
 from .models import FAQ, Category, EmbeddingModel, Phrasing
 
 
@@ -65,7 +66,7 @@ class CategoryAdmin(ModelAdmin):
 
 
 @admin.register(FAQ)
-class FAQAdmin(ModelAdmin):
+class FAQAdmin(ExportActions):
     form = FAQForm
     inlines: ClassVar[list[type[TabularInline]]] = [PhrasingInline]
     list_display = ("question", "category", "language", "status", "priority", "view_count", "updated_at")
@@ -74,7 +75,7 @@ class FAQAdmin(ModelAdmin):
     list_per_page = 50
     search_fields = ("question", "answer", "phrasings__text")
     readonly_fields = ("preview", "view_count", "helpful_count", "not_helpful_count", "published_at", "updated_at")
-    actions = ("publish", "submit", "archive")
+    actions = ("publish", "submit", "archive", "export_csv", "export_xlsx", "export_json")
     change_list_template = "admin/faqs/change_list.html"
     fieldsets = (
         (None, {"fields": ("question", "answer", "preview", "category", "language", "status", "priority", "keywords")}),

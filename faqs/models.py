@@ -14,6 +14,10 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 from pgvector.django import VectorField
 
+from .exchange.models import Import, ImportedFAQ, ImportRow
+
+__all__ = ["FAQ", "Category", "Embedding", "EmbeddingModel", "Import", "ImportRow", "ImportedFAQ", "Phrasing"]
+
 
 class Category(models.Model):
     name = models.CharField(max_length=100, unique=True)

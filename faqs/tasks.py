@@ -1,0 +1,25 @@
+"""An editor's jobs in a worker. Every task may run twice or late: the job's row decides what is left to do."""
+
+from typing import Any
+
+from celery import Task, shared_task
+
+from . import jobs
+from .exchange import services as exchange
+from .exchange.models import Import
+from .jobs import Job
+
+
+@shared_task
+def run_import(job_id: int) -> None:
+    jobs.run(Import, job_id, exchange.work)
+
+
+TASKS: dict[type[Job], "Task[Any, Any]"] = {Import: run_import}
+
+
+@shared_task
+def sweep_jobs() -> None:
+    for model in TASKS:
+        for job_id in jobs.overlooked(model):
+            jobs.submit(model._default_manager.only("pk").get(pk=job_id))
