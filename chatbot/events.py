@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from conversations.models import Conversation, Message
 
-from . import live, protocol, runtime
+from . import gaps, live, protocol, runtime
 from .metrics import DISPATCH_FAILURES, LIVE_FAILURES
 
 log = structlog.get_logger(__name__)
@@ -53,7 +53,11 @@ def dispatch(task: "Task[Any, Any]", *args: Any) -> None:
 
 
 def on_log_changed(sender: type, *, user_id: UUID, messages: list[Message], **kwargs: Any) -> None:
+    from .tasks import record_gap
+
     broadcast(user_id, [protocol.message_frame(message) for message in messages])
+    for message in filter(gaps.concerns, messages):
+        dispatch(record_gap, str(message.pk))
 
 
 def on_conversation_changed(sender: type, *, conversation: Conversation, deleted: bool, **kwargs: Any) -> None:

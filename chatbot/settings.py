@@ -139,6 +139,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"queue": "default", "expires": 120},
     },
+    "sweep-gaps": {
+        "task": "chatbot.tasks.sweep_gaps",
+        "schedule": 600.0,
+        "options": {"queue": "default", "expires": 600},
+    },
     "sweep-jobs": {
         "task": "faqs.tasks.sweep_jobs",
         "schedule": 20.0,

@@ -13,7 +13,7 @@ from django.utils import timezone
 from conversations import replies, selectors, services
 from conversations.models import Message
 
-from . import embedding, health, live, runtime, titles, turn, understanding
+from . import embedding, gaps, health, live, runtime, titles, turn, understanding
 from .events import dispatch
 from .metrics import SWEPT
 from .providers import registry
@@ -107,6 +107,23 @@ def embed_faq(faq_id: int) -> None:
 @shared_task
 def sweep_embeddings() -> None:
     embedding.embed_stale(seconds=SWEEP_SECONDS)
+
+
+@shared_task
+def record_gap(message_id: str) -> None:
+    try:
+        gaps.record(UUID(message_id))
+    except ProviderError as error:
+        # The sweep comes back to it.
+        log.warning("gap_postponed", message_id=message_id, error=error.code)
+
+
+@shared_task
+def sweep_gaps() -> None:
+    try:
+        gaps.sweep()
+    except ProviderError as error:
+        log.warning("gaps_postponed", error=error.code)
 
 
 def warm_up() -> None:

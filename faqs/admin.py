@@ -18,7 +18,11 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from . import services
 from .exchange.admin import ExportActions
+from .gaps.admin import GapAdmin
 from .models import FAQ, Category, EmbeddingModel, Phrasing
+
+
+__all__ = ["CategoryAdmin", "EmbeddingModelAdmin", "FAQAdmin", "GapAdmin"]
 
 
 class KeywordsField(forms.Field):

@@ -15,8 +15,20 @@ from django.utils.translation import gettext_lazy as _
 from pgvector.django import VectorField
 
 from .exchange.models import Import, ImportedFAQ, ImportRow
+from .gaps.models import Gap, GapQuestion
 
-__all__ = ["FAQ", "Category", "Embedding", "EmbeddingModel", "Import", "ImportRow", "ImportedFAQ", "Phrasing"]
+__all__ = [
+    "FAQ",
+    "Category",
+    "Embedding",
+    "EmbeddingModel",
+    "Gap",
+    "GapQuestion",
+    "Import",
+    "ImportRow",
+    "ImportedFAQ",
+    "Phrasing",
+]
 
 
 class Category(models.Model):
