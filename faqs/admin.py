@@ -21,7 +21,6 @@ from .exchange.admin import ExportActions
 from .gaps.admin import GapAdmin
 from .models import FAQ, Category, EmbeddingModel, Phrasing
 
-
 __all__ = ["CategoryAdmin", "EmbeddingModelAdmin", "FAQAdmin", "GapAdmin"]
 
 
