@@ -8,7 +8,7 @@ import structlog
 from faqs import selectors, services
 from faqs.models import FAQ, EmbeddingModel
 
-from . import runtime
+from . import runtime, search
 from .providers import registry
 from .providers.base import Embedder, ProviderError
 
@@ -67,3 +67,4 @@ def _embed_with(model: EmbeddingModel, embedder: Embedder, faqs: Sequence[FAQ]) 
     for faq, texts in wanted.items():
         made = {text: vectors[text[1]] for text in missing[faq]}
         services.store_embeddings(model=model, faq=faq, texts=texts, vectors=made)
+    search.forget_results()

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from conversations.models import Conversation, Message
 
-from . import gaps, live, protocol, runtime
+from . import gaps, live, protocol, runtime, search
 from .metrics import DISPATCH_FAILURES, LIVE_FAILURES
 
 log = structlog.get_logger(__name__)
@@ -84,6 +84,7 @@ def on_faqs_changed(sender: type, *, faq_ids: list[int], **kwargs: Any) -> None:
     """The sweep embeds many FAQs in fewer requests than a task for each."""
     from .tasks import sweep_embeddings
 
+    search.forget_results()
     dispatch(sweep_embeddings)
 
 
@@ -96,4 +97,5 @@ def on_job_waiting(sender: type, *, job_id: int, **kwargs: Any) -> None:
 def on_faq_changed(sender: type, *, faq_id: int, **kwargs: Any) -> None:
     from .tasks import embed_faq
 
+    search.forget_results()
     dispatch(embed_faq, faq_id)

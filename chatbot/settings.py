@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.sitemaps",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
@@ -100,6 +101,8 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "cache",
+        # Whoever asks a cache that does not answer goes on without it.
+        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
     }
 }
 CHANNEL_LAYERS = {
@@ -242,6 +245,7 @@ REPLY_HISTORY_TOKENS = env.int("REPLY_HISTORY_TOKENS", default=2000)
 
 # What the apps below the assistant may ask of it, by name.
 RETRIEVAL_PREVIEW = "chatbot.retrieval.preview"
+FAQ_SEARCH = "chatbot.search.search_faqs"
 MARKDOWN_RENDERER = "chatbot.markdown.render"
 
 # A file of FAQs (docs/knowledge.md).

@@ -1,5 +1,9 @@
 from django.contrib import admin
+from django.contrib.sitemaps import views as sitemaps
 from django.urls import include, path
+
+from faqs import views as help_pages
+from faqs.help.sitemap import SITEMAPS
 
 from . import health, views
 
@@ -16,6 +20,9 @@ urlpatterns = [
     path("chat/<uuid:conversation_id>/unarchive", views.set_archived, {"value": False}, name="unarchive_chat"),
     path("chat/<uuid:conversation_id>/delete", views.delete, name="delete_chat"),
     path("help/", include("faqs.urls")),
+    path("robots.txt", help_pages.robots, name="robots"),
+    path("sitemap.xml", sitemaps.index, {"sitemaps": SITEMAPS, "sitemap_url_name": "sitemap"}, name="sitemaps"),
+    path("sitemap-<section>.xml", sitemaps.sitemap, {"sitemaps": SITEMAPS}, name="sitemap"),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("health", health.live, name="health"),

@@ -2,18 +2,17 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 import structlog
 from django.conf import settings
-from django.core.cache import cache
 from django.db import IntegrityError, InterfaceError, OperationalError, models, transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from redis.exceptions import RedisError
 
+from . import cached
 from .signals import job_waiting
 
 log = structlog.get_logger(__name__)
@@ -119,20 +118,13 @@ def overlooked(model: type[Job]) -> list[int]:
 
 def note_progress(job: Job, done: int) -> None:
     """How far a running job is, seen outside its transaction; nobody waits for it."""
-    _cached(cache.set, _progress_key(job), done, PROGRESS_SECONDS)
+    cached.put(_progress_key(job), done, PROGRESS_SECONDS)
 
 
 def progress(job: Job) -> int | None:
-    value: int | None = _cached(cache.get, _progress_key(job))
-    return value
+    done: int | None = cached.get(_progress_key(job))
+    return done
 
 
 def _progress_key(job: Job) -> str:
     return f"progress:{type(job).__name__}:{job.pk}"
-
-
-def _cached(call: Callable[..., Any], *args: Any) -> Any:
-    try:
-        return call(*args)
-    except (RedisError, OSError):
-        return None

@@ -16,6 +16,7 @@ from pgvector.django import VectorField
 
 from .exchange.models import Import, ImportedFAQ, ImportRow
 from .gaps.models import Gap, GapQuestion
+from .help.models import Vote
 
 __all__ = [
     "FAQ",
@@ -28,6 +29,7 @@ __all__ = [
     "ImportRow",
     "ImportedFAQ",
     "Phrasing",
+    "Vote",
 ]
 
 
