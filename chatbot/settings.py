@@ -251,6 +251,8 @@ MARKDOWN_RENDERER = "chatbot.markdown.render"
 # A file of FAQs (docs/knowledge.md).
 IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", default=10 * 1024 * 1024)
 IMPORT_MAX_ROWS = env.int("IMPORT_MAX_ROWS", default=20_000)
+# Whether help pages may be fetched from the network that this runs in.
+INGEST_PRIVATE_ADDRESSES = env.bool("INGEST_PRIVATE_ADDRESSES", default=False)
 
 CHAT_STARTERS = {
     "en": ["How long does delivery take?", "How do I return something?", "Which payment methods do you take?"],

@@ -17,6 +17,7 @@ from pgvector.django import VectorField
 from .exchange.models import Import, ImportedFAQ, ImportRow
 from .gaps.models import Gap, GapQuestion
 from .help.models import Vote
+from .ingest.models import Ingest, Source
 
 __all__ = [
     "FAQ",
@@ -28,7 +29,9 @@ __all__ = [
     "Import",
     "ImportRow",
     "ImportedFAQ",
+    "Ingest",
     "Phrasing",
+    "Source",
     "Vote",
 ]
 

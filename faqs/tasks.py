@@ -7,6 +7,8 @@ from celery import Task, shared_task
 from . import jobs
 from .exchange import services as exchange
 from .exchange.models import Import
+from .ingest import services as ingest
+from .ingest.models import Ingest
 from .jobs import Job
 
 
@@ -15,7 +17,12 @@ def run_import(job_id: int) -> None:
     jobs.run(Import, job_id, exchange.work)
 
 
-TASKS: dict[type[Job], "Task[Any, Any]"] = {Import: run_import}
+@shared_task
+def run_ingest(job_id: int) -> None:
+    jobs.run(Ingest, job_id, ingest.work)
+
+
+TASKS: dict[type[Job], "Task[Any, Any]"] = {Import: run_import, Ingest: run_ingest}
 
 
 @shared_task
