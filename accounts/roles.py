@@ -10,10 +10,11 @@ _VIEW_CONVERSATIONS = ["view_conversation", "view_message", "view_feedback"]
 _CURATE = [
     f"{verb}_{model}" for verb in ("add", "change", "delete", "view") for model in ("faq", "phrasing", "category")
 ]
+_LIBRARY = ["add_import", "view_import", "view_gap", "change_gap", "add_ingest", "view_ingest"]
 
 # Admins are superusers: they need no group.
 PERMISSIONS: dict[str, list[str]] = {
-    User.Role.EDITOR: _CURATE,
+    User.Role.EDITOR: [*_CURATE, *_LIBRARY],
     User.Role.AGENT: [*_VIEW_CONVERSATIONS, "view_faq", "view_category", "view_phrasing"],
     User.Role.ANALYST: [*_VIEW_CONVERSATIONS, "view_faq", "view_category", "view_phrasing"],
 }

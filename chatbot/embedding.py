@@ -8,7 +8,7 @@ import structlog
 from faqs import selectors, services
 from faqs.models import FAQ, EmbeddingModel
 
-from . import runtime
+from . import runtime, search
 from .providers import registry
 from .providers.base import Embedder, ProviderError
 
@@ -65,3 +65,4 @@ def _embed_with(model: EmbeddingModel, embedder: Embedder, faqs: Sequence[FAQ]) 
     missing = services.missing_texts(model, faqs)
     vectors = runtime.run(embedder.embed(missing)) if missing else []
     services.store_embeddings(model=model, faqs=faqs, vectors=dict(zip(missing, vectors, strict=True)))
+    search.forget_results()

@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.sitemaps",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
@@ -112,6 +113,8 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "cache",
+        # Whoever asks a cache that does not answer goes on without it.
+        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
     }
 }
 CHANNEL_LAYERS = {
@@ -155,6 +158,16 @@ CELERY_BEAT_SCHEDULE = {
         "task": "chatbot.tasks.count_words",
         "schedule": 3600.0,
         "options": {"queue": "default", "expires": 3600},
+    },
+    "sweep-gaps": {
+        "task": "chatbot.tasks.sweep_gaps",
+        "schedule": 600.0,
+        "options": {"queue": "default", "expires": 600},
+    },
+    "sweep-jobs": {
+        "task": "faqs.tasks.sweep_jobs",
+        "schedule": 20.0,
+        "options": {"queue": "default", "expires": 40},
     },
     "sweep-moderation": {
         "task": "chatbot.tasks.sweep_moderation",
@@ -249,7 +262,14 @@ REPLY_HISTORY_TOKENS = env.int("REPLY_HISTORY_TOKENS", default=2000)
 
 # What the apps below the assistant may ask of it, by name.
 RETRIEVAL_PREVIEW = "chatbot.retrieval.preview"
+FAQ_SEARCH = "chatbot.search.search_faqs"
 MARKDOWN_RENDERER = "chatbot.markdown.render"
+
+# A file of FAQs (docs/knowledge.md).
+IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", default=10 * 1024 * 1024)
+IMPORT_MAX_ROWS = env.int("IMPORT_MAX_ROWS", default=20_000)
+# Whether help pages may be fetched from the network that this runs in.
+INGEST_PRIVATE_ADDRESSES = env.bool("INGEST_PRIVATE_ADDRESSES", default=False)
 
 CHAT_STARTERS = {
     "en": ["How long does delivery take?", "How do I return something?", "Which payment methods do you take?"],

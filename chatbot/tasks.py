@@ -14,7 +14,7 @@ import faqs.services
 from conversations import replies, selectors, services
 from conversations.models import Message
 
-from . import embedding, health, live, runtime, titles, turn, understanding
+from . import embedding, gaps, health, live, runtime, titles, turn, understanding
 from .events import dispatch
 from .metrics import SWEPT
 from .providers import registry
@@ -113,6 +113,23 @@ def sweep_embeddings() -> None:
 @shared_task
 def count_words() -> None:
     faqs.services.count_words()
+
+
+@shared_task
+def record_gap(message_id: str) -> None:
+    try:
+        gaps.record(UUID(message_id))
+    except ProviderError as error:
+        # The sweep comes back to it.
+        log.warning("gap_postponed", message_id=message_id, error=error.code)
+
+
+@shared_task
+def sweep_gaps() -> None:
+    try:
+        gaps.sweep()
+    except ProviderError as error:
+        log.warning("gaps_postponed", error=error.code)
 
 
 def warm_up() -> None:

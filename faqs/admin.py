@@ -17,7 +17,12 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from . import services
-from .models import FAQ, Category, EmbeddingModel, Phrasing
+from .exchange.admin import ExportActions
+from .gaps.admin import GapAdmin
+from .ingest.admin import IngestAdmin
+from .models import FAQ, Category, EmbeddingModel, Phrasing, Source
+
+__all__ = ["CategoryAdmin", "EmbeddingModelAdmin", "FAQAdmin", "GapAdmin", "IngestAdmin"]
 
 
 class KeywordsField(forms.Field):
@@ -65,7 +70,7 @@ class CategoryAdmin(ModelAdmin):
 
 
 @admin.register(FAQ)
-class FAQAdmin(ModelAdmin):
+class FAQAdmin(ExportActions):
     form = FAQForm
     inlines: ClassVar[list[type[TabularInline]]] = [PhrasingInline]
     list_display = ("question", "category", "language", "status", "priority", "view_count", "updated_at")
@@ -73,11 +78,34 @@ class FAQAdmin(ModelAdmin):
     list_select_related = ("category",)
     list_per_page = 50
     search_fields = ("question", "answer", "phrasings__text")
-    readonly_fields = ("preview", "view_count", "helpful_count", "not_helpful_count", "published_at", "updated_at")
-    actions = ("publish", "submit", "archive")
+    readonly_fields = (
+        "preview",
+        "taken_from",
+        "view_count",
+        "helpful_count",
+        "not_helpful_count",
+        "published_at",
+        "updated_at",
+    )
+    actions = ("publish", "submit", "archive", "export_csv", "export_xlsx", "export_json")
     change_list_template = "admin/faqs/change_list.html"
     fieldsets = (
-        (None, {"fields": ("question", "answer", "preview", "category", "language", "status", "priority", "keywords")}),
+        (
+            None,
+            {
+                "fields": (
+                    "question",
+                    "answer",
+                    "preview",
+                    "category",
+                    "language",
+                    "status",
+                    "priority",
+                    "keywords",
+                    "taken_from",
+                )
+            },
+        ),
         (_("Public page"), {"fields": ("slug", "meta_title", "meta_description")}),
         (_("Figures"), {"fields": ("view_count", "helpful_count", "not_helpful_count", "published_at", "updated_at")}),
     )
@@ -89,6 +117,11 @@ class FAQAdmin(ModelAdmin):
         # The renderer sanitises.
         html: str = import_string(settings.MARKDOWN_RENDERER)(faq.answer)
         return mark_safe(html)  # noqa: S308
+
+    @admin.display(description=_("Taken from"))
+    def taken_from(self, faq: FAQ) -> str:
+        source = Source.objects.filter(faq=faq).first() if faq.pk else None
+        return source.address if source else "—"
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)

@@ -14,6 +14,27 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 from pgvector.django import VectorField
 
+from .exchange.models import Import, ImportedFAQ, ImportRow
+from .gaps.models import Gap, GapQuestion
+from .help.models import Vote
+from .ingest.models import Ingest, Source
+
+__all__ = [
+    "FAQ",
+    "Category",
+    "Embedding",
+    "EmbeddingModel",
+    "Gap",
+    "GapQuestion",
+    "Import",
+    "ImportRow",
+    "ImportedFAQ",
+    "Ingest",
+    "Phrasing",
+    "Source",
+    "Vote",
+]
+
 
 class Category(models.Model):
     name = models.CharField(max_length=100, unique=True)

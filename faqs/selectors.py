@@ -41,6 +41,11 @@ class Passage:
         return reverse("faqs:article", args=[self.slug]) + ("" if self.language == "en" else f"?lang={self.language}")
 
 
+def text_config(language: str) -> str:
+    """PostgreSQL's text search configuration of a language."""
+    return _CONFIGS.get(language, "simple")
+
+
 def live_models() -> list[EmbeddingModel]:
     return list(EmbeddingModel.objects.filter(status=EmbeddingModel.Status.LIVE).order_by("pk"))
 
@@ -141,7 +146,7 @@ def search(
     parameters: dict[str, Any] = {
         "vector": literal(vector),
         "languages": [language, *fallback_languages],
-        "config": _CONFIGS.get(language, "simple"),
+        "config": text_config(language),
         "text": query_text,
         "limit": limit,
     }
@@ -159,24 +164,3 @@ def _preparing_cursor() -> CursorWrapper:
     """A cursor whose statements the server keeps planned after some uses; Django's own puts the values into the text."""
     connection.ensure_connection()
     return connection._prepare_cursor(psycopg.Cursor(connection.connection))  # type: ignore[no-any-return, attr-defined]
-
-
-def published_by_category(language: str) -> list[FAQ]:
-    rows = FAQ.objects.published().filter(language=language)  # type: ignore[attr-defined]
-    return list(
-        rows.select_related("category").order_by("category__position", "category__name", "-priority", "question")
-    )
-
-
-def related(faq: FAQ, *, limit: int = 6) -> list[FAQ]:
-    """What else its category answers in its language, the most important first."""
-    rows = FAQ.objects.published().filter(category=faq.category, language=faq.language)  # type: ignore[attr-defined]
-    return list(rows.exclude(pk=faq.pk).order_by("-priority", "question")[:limit])
-
-
-def article(slug: str, language: str) -> FAQ:
-    """The published FAQ in the language, else in English, else in any. Raises FAQ.DoesNotExist."""
-    versions = list(FAQ.objects.published().filter(slug=slug).select_related("category"))  # type: ignore[attr-defined]
-    if not versions:
-        raise FAQ.DoesNotExist
-    return min(versions, key=lambda faq: (faq.language != language, faq.language != "en", faq.pk))

@@ -1,6 +1,8 @@
 """Writes of the knowledge base: publishing, and the vectors that follow the texts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from django.db import connection, transaction
 from django.db.models import F
@@ -12,8 +14,29 @@ from .selectors import ANSWER_CHARACTERS, RARE
 Text = tuple[str, str]
 
 
+_gathered: ContextVar[set[int] | None] = ContextVar("gathered", default=None)
+
+
+@contextmanager
+def announced_together() -> Iterator[None]:
+    """What is announced inside is told as one change of many FAQs, after commit."""
+    faq_ids = set[int]()
+    token = _gathered.set(faq_ids)
+    try:
+        yield
+    finally:
+        _gathered.reset(token)
+    if faq_ids:
+        transaction.on_commit(
+            lambda: signals.faqs_changed.send_robust(sender=FAQ, faq_ids=sorted(faq_ids)), robust=True
+        )
+
+
 def announce(faq_id: int) -> None:
     """Tell, after commit, that what visitors may find of a FAQ changed."""
+    if (gathered := _gathered.get()) is not None:
+        gathered.add(faq_id)
+        return
     transaction.on_commit(lambda: signals.faq_changed.send_robust(sender=FAQ, faq_id=faq_id), robust=True)
 
 
