@@ -8,7 +8,7 @@ class ChatbotConfig(AppConfig):
 
     def ready(self) -> None:
         from conversations import signals
-        from faqs.signals import faq_changed
+        from faqs.signals import faq_changed, publish_requested
 
         from . import events
 
@@ -18,3 +18,4 @@ class ChatbotConfig(AppConfig):
         signals.message_posted.connect(events.on_message_posted, dispatch_uid="dispatch-moderation")
         signals.stop_requested.connect(events.on_stop_requested, dispatch_uid="forward-stop")
         faq_changed.connect(events.on_faq_changed, dispatch_uid="dispatch-embedding")
+        publish_requested.connect(events.on_publish_requested, dispatch_uid="dispatch-publishing")

@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "django_prometheus",
     "django_structlog",
+    "simple_history",
 ]
 
 MIDDLEWARE = [
@@ -138,6 +139,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "chatbot.tasks.sweep_embeddings",
         "schedule": 60.0,
         "options": {"queue": "default", "expires": 120},
+    },
+    "sweep-publishing": {
+        "task": "chatbot.tasks.sweep_publishing",
+        "schedule": 5.0,
+        "options": {"queue": "default", "expires": 10},
     },
     "sweep-moderation": {
         "task": "chatbot.tasks.sweep_moderation",
@@ -232,6 +238,7 @@ REPLY_HISTORY_TOKENS = env.int("REPLY_HISTORY_TOKENS", default=2000)
 
 # What the apps below the assistant may ask of it, by name.
 RETRIEVAL_PREVIEW = "chatbot.retrieval.preview"
+PUBLISH_PROGRESS = "chatbot.gate.progress_of"
 MARKDOWN_RENDERER = "chatbot.markdown.render"
 
 CHAT_STARTERS = {

@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from conversations import replies, selectors, services
 from conversations.models import Message
+from faqs import publishing
 
-from . import embedding, health, live, runtime, titles, turn, understanding
+from . import embedding, gate, health, live, runtime, titles, turn, understanding
 from .events import dispatch
 from .metrics import SWEPT
 from .providers import registry
@@ -107,6 +108,19 @@ def embed_faq(faq_id: int) -> None:
 @shared_task
 def sweep_embeddings() -> None:
     embedding.embed_stale(seconds=SWEEP_SECONDS)
+
+
+@shared_task
+def publish(run_id: int) -> None:
+    if gate.pass_through(run_id):
+        sweep_publishing()
+
+
+@shared_task
+def sweep_publishing() -> None:
+    """One at a time goes through the gate; each passes the turn on."""
+    if waiting := publishing.due():
+        dispatch(publish, waiting[0])
 
 
 def warm_up() -> None:

@@ -13,6 +13,24 @@ from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 from pgvector.django import VectorField
+from simple_history.models import HistoricalRecords
+
+from .content import Content
+from .curation_models import Draft, GoldenQuestion, PhrasingsKept, PublishRun, StatusEvent
+
+__all__ = [
+    "FAQ",
+    "Category",
+    "Draft",
+    "Embedding",
+    "EmbeddingModel",
+    "GoldenQuestion",
+    "Phrasing",
+    "PublishRun",
+    "StatusEvent",
+]
+# A row of a FAQ's history is what editors wrote, not what visitors did.
+_NOT_IN_HISTORY = ["search_vector", "view_count", "helpful_count", "not_helpful_count", "original_checked_at"]
 
 
 class Category(models.Model):
@@ -61,13 +79,21 @@ class FAQ(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     published_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # A language version: when somebody last saw that it says what its original says.
+    original_checked_at = models.DateTimeField(null=True, blank=True, editable=False)
     search_vector = SearchVectorField(null=True, editable=False)
 
     objects: ClassVar[models.Manager["FAQ"]] = FAQQuerySet.as_manager()  # type: ignore[assignment]
+    history = HistoricalRecords(
+        excluded_fields=_NOT_IN_HISTORY,
+        bases=[PhrasingsKept],
+        history_change_reason_field=models.TextField(null=True),
+    )
 
     class Meta:
         ordering: ClassVar[list[str]] = ["-priority", "question"]
         verbose_name = "FAQ"
+        permissions = (("publish_faq", "Can publish FAQs"),)
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(
                 fields=["slug", "language"],
@@ -92,6 +118,25 @@ class FAQ(models.Model):
         if self.status == self.Status.PUBLISHED and self.published_at is None:
             self.published_at = timezone.now()
         super().save(*args, **kwargs)
+
+    @property
+    def is_live(self) -> bool:
+        return self.status == self.Status.PUBLISHED
+
+    @property
+    def next_version(self) -> Draft | None:
+        """What editors are making of a published FAQ, if anything."""
+        return getattr(self, "draft", None)
+
+    @property
+    def stage(self) -> str:
+        """The status of what editors work on: of the next version, where there is one."""
+        return self.next_version.stage if self.next_version else self.status
+
+    @property
+    def working(self) -> Content:
+        """What editors work on: the next version, else the FAQ itself."""
+        return self.next_version.content if self.next_version else Content.of(self)
 
     def get_absolute_url(self) -> str:
         return reverse("faqs:article", args=[self.slug]) + ("" if self.language == "en" else f"?lang={self.language}")

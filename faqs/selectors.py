@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection
 from django.urls import reverse
 
-from .models import FAQ, EmbeddingModel
+from .models import FAQ, EmbeddingModel, GoldenQuestion
 
 CANDIDATES = 60
 # A word that more FAQs have tells nothing.
@@ -160,3 +160,8 @@ def article(slug: str, language: str) -> FAQ:
     if not versions:
         raise FAQ.DoesNotExist
     return min(versions, key=lambda faq: (faq.language != language, faq.language != "en", faq.pk))
+
+
+def golden_questions() -> list[GoldenQuestion]:
+    """In a fixed order, each with the FAQ that must answer it."""
+    return list(GoldenQuestion.objects.select_related("expected").order_by("pk"))

@@ -1,6 +1,6 @@
 """Writes of the knowledge base: publishing, and the vectors that follow the texts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from django.db import connection, transaction
 from django.db.models import F
@@ -15,17 +15,6 @@ Text = tuple[str, str]
 def announce(faq_id: int) -> None:
     """Tell, after commit, that what visitors may find of a FAQ changed."""
     transaction.on_commit(lambda: signals.faq_changed.send_robust(sender=FAQ, faq_id=faq_id), robust=True)
-
-
-@transaction.atomic
-def set_status(*, faqs: Iterable[FAQ], status: str) -> int:
-    """Move FAQs to a status; returns how many were not there already."""
-    changed = [faq for faq in faqs if faq.status != status]
-    for faq in changed:
-        faq.status = status
-        faq.save()
-        announce(faq.pk)
-    return len(changed)
 
 
 def count_view(*, faq_id: int) -> None:
