@@ -29,6 +29,22 @@ class CategoryAdmin(ModelAdmin):
     prepopulated_fields: ClassVar[dict[str, tuple[str, ...]]] = {"slug": ("name",)}
 
 
+class LanguagesFilter(admin.SimpleListFilter):
+    title = _("language versions")
+    parameter_name = "versions"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("lacking", _("Lacks a language")), ("behind", _("Older than its original"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        match self.value():
+            case "lacking":
+                return queryset.filter(languages__len__lt=len(settings.LANGUAGES))
+            case "behind":
+                return queryset.behind_original()
+        return queryset
+
+
 @admin.register(FAQ)
 class FAQAdmin(CurationPages, ModelAdmin):
     list_display = (
@@ -37,11 +53,12 @@ class FAQAdmin(CurationPages, ModelAdmin):
         "language",
         "shown_status",
         "next_stage",
+        "in_languages",
         "priority",
         "view_count",
         "updated_at",
     )
-    list_filter = ("status", ("draft__stage", admin.ChoicesFieldListFilter), "language", "category")
+    list_filter = (LanguagesFilter, "status", ("draft__stage", admin.ChoicesFieldListFilter), "language", "category")
     list_select_related = ("category", "draft")
     list_per_page = 50
     search_fields = ("question", "answer", "phrasings__text")
@@ -68,6 +85,13 @@ class FAQAdmin(CurationPages, ModelAdmin):
     @display(description=_("Next version"), ordering="draft__stage", label=STAGE_COLOURS)
     def next_stage(self, faq: FAQ) -> tuple[str, str] | None:
         return (faq.next_version.stage, faq.next_version.get_stage_display()) if faq.next_version else None
+
+    @admin.display(description=_("Languages"))
+    def in_languages(self, faq: Any) -> str:
+        return " ".join(code if code in faq.languages else f"–{code}" for code, _name in settings.LANGUAGES)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).with_languages()
 
     @admin.display(description=_("Other ways to ask it"))
     def other_ways(self, faq: FAQ) -> str:

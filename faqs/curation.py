@@ -82,6 +82,8 @@ def take_step(
     """Take an allowed step; what visitors would notice becomes a run of the publish gate. Raises NotAllowed, FAQ.DoesNotExist."""
     faq = publishing.locked(faq_id)
     steps = {one.name: one for one in workflow.allowed(faq, by, workflow.open_runs(faq))}
+    if faq.stage == Status.PUBLISHED and step in (workflow.SUBMIT.name, workflow.CHECK.name):
+        raise NotAllowed(_("Nothing differs from the published version: there is nothing to submit or try."))
     if step not in steps:
         raise NotAllowed(
             _("This step is not possible for you now: somebody else may have taken one. Look at the page again.")
@@ -110,6 +112,11 @@ def _move(faq: FAQ, stage: str) -> None:
     else:
         faq.status = stage
         history.save(faq, by=None, keep=False)
+
+
+def note_in_step(*, faq_id: int) -> None:
+    """Somebody saw that a language version says what its original says now."""
+    FAQ.objects.filter(pk=faq_id).update(original_checked_at=timezone.now())
 
 
 @transaction.atomic

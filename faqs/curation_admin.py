@@ -2,27 +2,45 @@
 
 from typing import Any, cast
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import path, reverse
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from accounts.models import User
 
-from . import curation, history, workflow
+from . import curation, history, selectors, workflow
 from .comparison import compare
 from .content import Content
-from .forms import FAQForm, StepForm
+from .forms import AskForm, FAQForm, StepForm
 from .models import FAQ, PublishRun
+from .selectors import Passage
 from .workflow import NotAllowed
 
 _CONTENT = ("question", "answer", "phrasings", "category", "priority", "keywords", "meta_title", "meta_description")
+
+
+SIMILAR = 3
+
+
+def _problem(status: int, code: str, message: str, **where: str) -> JsonResponse:
+    return JsonResponse({"code": code, "message": message} | where, status=status)
+
+
+def _found(passage: Passage) -> dict[str, Any]:
+    return {
+        "question": passage.question,
+        "url": reverse("admin:faqs_faq_change", args=[passage.faq_id]),
+        "percent": round(100 * passage.score),
+    }
 
 
 def person(request: HttpRequest) -> User:
@@ -78,18 +96,29 @@ class CurationPages:
         runs = workflow.open_runs(faq)
         latest = PublishRun.objects.filter(faq=faq).exclude(status__in=PublishRun.OPEN).first()
         locked = workflow.locked_because(faq, person(request), runs)
+        steps = workflow.offered(faq, person(request), runs)
         return {
             "faq": faq,
             "runs": runs,
             "latest_run": latest,
-            "steps": workflow.allowed(faq, person(request), runs),
-            "gated": list(workflow.GATED),
+            "steps": steps,
+            "takes_time": any(step in (workflow.PUBLISH, workflow.UNPUBLISH) for step in steps),
             "locked_because": locked,
             "show_save": not locked,
             "stage_label": FAQ.Status(faq.stage).label,
             "comment": request.POST.get("comment", ""),
-            "may_review": workflow.may(person(request), "publish_faq"),
+            "versions": selectors.language_versions(faq),
+            "may_change": workflow.may(person(request), "change_faq"),
         }
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Of a new language version: the original, to be translated."""
+        number = request.GET.get("original", "")
+        original = FAQ.objects.filter(pk=number).first() if number.isdigit() else None
+        if original is None:
+            return super().get_changeform_initial_data(request)  # type: ignore[misc,no-any-return]
+        values = Content.of(original).to_json() | {"slug": original.slug, "language": request.GET.get("language", "")}
+        return values | {"category": values["category_id"], "phrasings": []}
 
     def has_delete_permission(self, request: HttpRequest, obj: FAQ | None = None) -> bool:
         """What visitors read is unpublished first, through the gate."""
@@ -102,12 +131,17 @@ class CurationPages:
         if not change:
             curation.create(faq=obj, content=form.content(), by=person(request))
             return
-        values = form.cleaned_data
-        address = {name: values[name] for name in ("slug", "language") if name in values}
         try:
-            curation.save(faq_id=obj.pk, content=form.content(), base=values["base"], by=person(request), **address)
+            self._save(request, obj, form)
         except (NotAllowed, curation.Conflict) as reason:
             request.not_saved = str(reason)  # type: ignore[attr-defined]
+
+    def _save(self, request: HttpRequest, faq: FAQ, form: FAQForm, *, autosave: bool = False) -> FAQ:
+        values = form.cleaned_data
+        address = {name: values[name] for name in ("slug", "language") if name in values}
+        return curation.save(
+            faq_id=faq.pk, content=form.content(), base=values["base"], by=person(request), autosave=autosave, **address
+        )
 
     def save_related(self, request: HttpRequest, form: FAQForm, formsets: Any, change: bool) -> None:
         """Phrasings are saved with their FAQ."""
@@ -152,6 +186,9 @@ class CurationPages:
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view
         return [
+            path("<int:faq_id>/autosave/", view(require_POST(self.autosave)), name="faqs_faq_autosave"),
+            path("<int:faq_id>/in-step/", view(require_POST(self.in_step)), name="faqs_faq_in_step"),
+            path("similar/", view(self.similar), name="faqs_faq_similar"),
             path("<int:faq_id>/compare/", view(self.compare), name="faqs_faq_compare"),
             path("<int:faq_id>/roll-back/", view(require_POST(self.roll_back)), name="faqs_faq_roll_back"),
             *super().get_urls(),  # type: ignore[misc]
@@ -170,6 +207,48 @@ class CurationPages:
         if faq is None:
             raise Http404
         return faq
+
+    def autosave(self, request: HttpRequest, faq_id: int) -> JsonResponse:
+        """Save what is being written, as the form's button does; 409 when it would overwrite somebody else's."""
+        faq = self.get_object(request, str(faq_id))
+        if faq is None:
+            raise Http404
+        if not self.has_change_permission(request, faq):  # type: ignore[attr-defined]
+            raise PermissionDenied
+        if reason := self.locked_because(request, faq):
+            return _problem(409, "locked", reason)
+        form = self.get_form(request, faq, change=True)(request.POST, instance=faq)  # type: ignore[attr-defined]
+        if not form.is_valid():
+            field, errors = next(iter(form.errors.items()))
+            return (
+                _problem(409, "conflict", errors[0])
+                if form.theirs
+                else _problem(400, "invalid", errors[0], field=field)
+            )
+        try:
+            saved = self._save(request, faq, form, autosave=True)
+        except (NotAllowed, curation.Conflict) as reason:
+            return _problem(409, "conflict", str(reason))
+        return JsonResponse({"base": saved.working.digest})
+
+    def similar(self, request: HttpRequest) -> JsonResponse:
+        """The published FAQs nearest to a question that is being written."""
+        if not self.has_view_permission(request):  # type: ignore[attr-defined]
+            raise PermissionDenied
+        form = AskForm(request.GET)
+        if not form.is_valid():
+            return _problem(400, "invalid", str(next(iter(form.errors.values()))[0]))
+        _decision, passages = import_string(settings.RETRIEVAL_PREVIEW)(**form.cleaned_data)
+        own = request.GET.get("faq", "")
+        return JsonResponse({"similar": [_found(one) for one in passages if str(one.faq_id) != own][:SIMILAR]})
+
+    def in_step(self, request: HttpRequest, faq_id: int) -> HttpResponse:
+        faq = self.viewable(request, faq_id)
+        if not self.has_change_permission(request, faq):  # type: ignore[attr-defined]
+            raise PermissionDenied
+        curation.note_in_step(faq_id=faq.pk)
+        self._tell(request, _("Noted: this version says what its original says."), messages.SUCCESS)
+        return redirect("admin:faqs_faq_change", faq.pk)
 
     def compare(self, request: HttpRequest, faq_id: int) -> HttpResponse:
         """A version (without a number: what visitors read) beside what editors work on."""

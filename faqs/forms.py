@@ -98,7 +98,8 @@ class FAQForm(forms.ModelForm):  # type: ignore[type-arg]
             category_id=values["category"].pk,
             keywords=tuple(values["keywords"]),
             phrasings=tuple(sorted(values["phrasings"])),
-            **texts,
+            # Browsers send line ends of their own.
+            **texts | {"answer": values["answer"].replace("\r\n", "\n")},
         )
 
 

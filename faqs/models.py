@@ -4,10 +4,12 @@ import hashlib
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
+from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import slugify
@@ -50,6 +52,19 @@ class Category(models.Model):
 class FAQQuerySet(models.QuerySet["FAQ"]):
     def published(self) -> Self:
         return self.filter(status=FAQ.Status.PUBLISHED)
+
+    def with_languages(self) -> Self:
+        """Each with the `languages` that it exists in, and when its original `original_changed_at` (None: it is the original)."""
+        versions = FAQ.objects.filter(slug=OuterRef("slug")).order_by("language")
+        original = versions.filter(language=settings.LANGUAGE_CODE).exclude(language=OuterRef("language"))
+        return self.annotate(
+            languages=ArraySubquery(versions.values("language")),
+            original_changed_at=Subquery(original.values("updated_at")[:1]),
+        )
+
+    def behind_original(self) -> Self:
+        """Of `with_languages`: those whose original changed since they were written or looked at."""
+        return self.filter(original_changed_at__gt=Coalesce("original_checked_at", "updated_at"))
 
 
 class FAQ(models.Model):
@@ -137,6 +152,10 @@ class FAQ(models.Model):
     def working(self) -> Content:
         """What editors work on: the next version, else the FAQ itself."""
         return self.next_version.content if self.next_version else Content.of(self)
+
+    def is_behind(self, original: "FAQ") -> bool:
+        """Whether the original changed since this version of it was written or looked at."""
+        return original != self and original.updated_at > (self.original_checked_at or self.updated_at)
 
     def get_absolute_url(self) -> str:
         return reverse("faqs:article", args=[self.slug]) + ("" if self.language == "en" else f"?lang={self.language}")

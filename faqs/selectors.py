@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 from django.urls import reverse
 
@@ -165,3 +166,25 @@ def article(slug: str, language: str) -> FAQ:
 def golden_questions() -> list[GoldenQuestion]:
     """In a fixed order, each with the FAQ that must answer it."""
     return list(GoldenQuestion.objects.select_related("expected").order_by("pk"))
+
+
+@dataclass(frozen=True)
+class LanguageVersion:
+    """A FAQ in one of the languages; `faq` is None where it is lacking."""
+
+    code: str
+    name: str
+    faq: FAQ | None
+    is_original: bool = False
+    is_behind: bool = False
+
+
+def language_versions(faq: FAQ) -> list[LanguageVersion]:
+    """The versions of a FAQ, which share its slug, in all languages; the original is the one in the site's main language."""
+    found = {one.language: one for one in FAQ.objects.filter(slug=faq.slug).order_by("pk")}
+    original = found.get(settings.LANGUAGE_CODE) or next(iter(found.values()))
+    return [
+        LanguageVersion(code, str(name), one, one == original, one is not None and one.is_behind(original))
+        for code, name in settings.LANGUAGES
+        for one in [found.get(code)]
+    ]

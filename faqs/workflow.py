@@ -89,6 +89,14 @@ def allowed(faq: FAQ, user: User, runs: Sequence[PublishRun]) -> list[Step]:
     return [step for step in steps if GATED.get(step.name) not in running]
 
 
+def offered(faq: FAQ, user: User, runs: Sequence[PublishRun]) -> list[Step]:
+    """The steps to show beside the text: also those that a published FAQ can take once what is written is saved as its next version."""
+    steps = allowed(faq, user, runs)
+    if faq.stage != Status.PUBLISHED or locked_because(faq, user, runs):
+        return steps
+    return [SUBMIT, CHECK, *steps]
+
+
 def locked_because(faq: FAQ, user: User, runs: Sequence[PublishRun]) -> str:
     """Why this person cannot change the text now; empty when they can."""
     if not may(user, "change_faq"):

@@ -72,6 +72,21 @@ def test_saving_a_published_faq_makes_its_next_version() -> None:
     assert "<del>two</del>" in editor.get(address(faq, "compare/")).content.decode()
 
 
+def test_line_ends_of_browsers_change_nothing() -> None:
+    faq = published(answer="One.\n\nTwo.")
+    post(signed_in("editor"), address(faq), form(faq, answer="One.\r\n\r\nTwo."))
+    assert not Draft.objects.exists()
+
+
+def test_a_published_faq_is_saved_and_submitted_at_once() -> None:
+    faq = published()
+    editor = signed_in("editor")
+    assert buttons(editor, faq) == ["submit", "check"]
+    assert "nothing to submit" in post(editor, address(faq), form(faq, _step="submit"))
+    post(editor, address(faq), form(faq, answer="Next", _step="submit"))
+    assert again(faq).stage == "review"
+
+
 def test_the_buttons_are_the_steps_that_are_allowed() -> None:
     faq = draft()
     editor, reviewer = signed_in("editor"), signed_in("reviewer")
@@ -262,7 +277,7 @@ def test_lists_and_pages_take_a_fixed_number_of_queries(
         "/admin/faqs/faq/": 6,
         "/admin/faqs/goldenquestion/": 5,
         "/admin/faqs/publishrun/": 5,
-        address(faq): 11,
+        address(faq): 12,
         address(faq, "history/"): 5,
         address(faq, "compare/"): 6,
         f"/admin/faqs/publishrun/{PublishRun.objects.latest('pk').pk}/change/": 3,

@@ -40,8 +40,8 @@ def reviewer(browser: Browser, live_system: LiveSystem) -> Iterator[Page]:
 
 
 def test_draft_review_publish_ask_and_back(page: Page, editor: Page, reviewer: Page) -> None:
-    expect(editor.get_by_role("button", name="Publish")).to_have_count(0)
-    editor.get_by_label("Answer").fill(NEW)
+    expect(editor.get_by_role("button", name="Publish", exact=True)).to_have_count(0)
+    editor.locator("#id_answer").fill(NEW)
     editor.get_by_label("Comment").fill("Drones are here")
     editor.get_by_role("button", name="Submit for review").click()
     expect(editor.get_by_text("Next version: In review")).to_be_visible()
@@ -57,7 +57,7 @@ def test_draft_review_publish_ask_and_back(page: Page, editor: Page, reviewer: P
     expect(answer.locator(".body")).to_contain_text(NEW)
     expect(answer.get_by_role("link", name=SOURCE)).to_be_visible()
 
-    reviewer.get_by_role("link", name=SOURCE).click()
+    reviewer.get_by_role("link", name=SOURCE, exact=True).click()
     reviewer.get_by_role("link", name="Versions and history").click()
     expect(reviewer.get_by_text("Drones are here")).to_be_visible()
     reviewer.get_by_role("button", name="Publish again").click()
@@ -69,8 +69,8 @@ def test_draft_review_publish_ask_and_back(page: Page, editor: Page, reviewer: P
 
 def test_stealing_a_golden_question_is_blocked(editor: Page, reviewer: Page) -> None:
     """Another FAQ's golden question as a phrasing: nothing is published, and the page says which question suffers."""
-    editor.get_by_label("Question", exact=True).fill("Can I use my Visa card")
-    editor.get_by_label("Answer").fill("No.")
+    editor.locator("#id_question").fill("Can I use my Visa card")
+    editor.locator("#id_answer").fill("No.")
     editor.get_by_role("button", name="Submit for review").click()
     expect(editor.get_by_text("Next version: In review")).to_be_visible()
     reviewer.reload()
@@ -79,3 +79,43 @@ def test_stealing_a_golden_question_is_blocked(editor: Page, reviewer: Page) -> 
     worse = reviewer.get_by_role("row").filter(has_text="Worse").filter(has_text="can I use my Visa card")
     expect(worse).to_contain_text("Which payment methods do you accept?")
     expect(reviewer.get_by_role("button", name="Publish all the same")).to_have_count(0)
+
+
+def test_what_was_written_survives_a_lost_connection_a_reload_and_a_colleague(editor: Page, reviewer: Page) -> None:
+    editor.get_by_role("link", name="German").click()
+    address = editor.url
+    answer = editor.locator("#id_answer")
+    answer.fill("Morgen, mit dem Fahrrad.")
+    expect(editor.get_by_text("Saved by itself at")).to_be_visible(timeout=SECONDS)
+    editor.context.set_offline(True)
+    answer.fill("Morgen, mit der Bahn.")
+    expect(editor.get_by_text("No connection.")).to_be_visible(timeout=SECONDS)
+    editor.context.set_offline(False)
+    expect(editor.get_by_text("Saved by itself at")).to_be_visible(timeout=SECONDS)
+
+    # A crash of the page right after a key: what was typed is in the browser, and comes back.
+    editor.evaluate("() => { window.fetch = () => new Promise(() => {}); }")
+    answer.fill("Morgen, mit dem Schiff.")
+    editor.reload()
+    expect(answer).to_have_value("Morgen, mit dem Schiff.")
+    expect(editor.get_by_text("This is what you wrote before")).to_be_visible()
+    expect(editor.get_by_text("Saved by itself at")).to_be_visible(timeout=SECONDS)
+
+    reviewer.goto(address)
+    reviewer.locator("#id_answer").fill("Nie.")
+    reviewer.keyboard.press("Control+s")
+    expect(reviewer.get_by_text("Visitors see it once it is published.").first).to_be_visible()
+    answer.fill("Doch morgen.")
+    expect(editor.get_by_text("Somebody else saved this FAQ")).to_be_visible(timeout=SECONDS)
+    editor.keyboard.press("Control+s")
+    expect(editor.locator("del", has_text="Nie")).to_be_visible()
+    expect(answer).to_have_value("Doch morgen.")
+    editor.keyboard.press("Control+s")
+    expect(editor.locator(".conflict")).to_have_count(0)
+    expect(answer).to_have_value("Doch morgen.")
+
+
+def test_duplicates_are_named_while_typing(editor: Page) -> None:
+    editor.locator("#id_question").press_sequentially(" How much is delivery?")
+    editor.locator("#id_question").fill("What does delivery cost?")
+    expect(editor.locator("#similar").get_by_role("link", name="How much is delivery?")).to_be_visible(timeout=SECONDS)
