@@ -8,7 +8,7 @@ class ChatbotConfig(AppConfig):
 
     def ready(self) -> None:
         from conversations import signals
-        from faqs.signals import faq_changed, faqs_changed, job_waiting
+        from faqs.signals import faq_changed, faqs_changed, job_waiting, publish_requested
 
         from . import events
 
@@ -20,3 +20,4 @@ class ChatbotConfig(AppConfig):
         faq_changed.connect(events.on_faq_changed, dispatch_uid="dispatch-embedding")
         faqs_changed.connect(events.on_faqs_changed, dispatch_uid="dispatch-embeddings")
         job_waiting.connect(events.on_job_waiting, dispatch_uid="dispatch-job")
+        publish_requested.connect(events.on_publish_requested, dispatch_uid="dispatch-publishing")

@@ -99,3 +99,9 @@ def on_faq_changed(sender: type, *, faq_id: int, **kwargs: Any) -> None:
 
     search.forget_results()
     dispatch(embed_faq, faq_id)
+
+
+def on_publish_requested(sender: type, *, run_id: int, **kwargs: Any) -> None:
+    from .tasks import publish
+
+    dispatch(publish, run_id)

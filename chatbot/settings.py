@@ -55,6 +55,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_prometheus",
     "django_structlog",
+    "simple_history",
 ]
 
 MIDDLEWARE = [
@@ -169,6 +170,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 20.0,
         "options": {"queue": "default", "expires": 40},
     },
+    "sweep-publishing": {
+        "task": "chatbot.tasks.sweep_publishing",
+        "schedule": 5.0,
+        "options": {"queue": "default", "expires": 10},
+    },
     "sweep-moderation": {
         "task": "chatbot.tasks.sweep_moderation",
         "schedule": 30.0,
@@ -263,6 +269,7 @@ REPLY_HISTORY_TOKENS = env.int("REPLY_HISTORY_TOKENS", default=2000)
 # What the apps below the assistant may ask of it, by name.
 RETRIEVAL_PREVIEW = "chatbot.retrieval.preview"
 FAQ_SEARCH = "chatbot.search.search_faqs"
+PUBLISH_PROGRESS = "chatbot.gate.progress_of"
 MARKDOWN_RENDERER = "chatbot.markdown.render"
 
 # A file of FAQs (docs/knowledge.md).

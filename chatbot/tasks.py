@@ -13,8 +13,9 @@ from django.utils import timezone
 import faqs.services
 from conversations import replies, selectors, services
 from conversations.models import Message
+from faqs import publishing
 
-from . import embedding, gaps, health, live, runtime, titles, turn, understanding
+from . import embedding, gaps, gate, health, live, runtime, titles, turn, understanding
 from .events import dispatch
 from .metrics import SWEPT
 from .providers import registry
@@ -130,6 +131,19 @@ def sweep_gaps() -> None:
         gaps.sweep()
     except ProviderError as error:
         log.warning("gaps_postponed", error=error.code)
+
+
+@shared_task
+def publish(run_id: int) -> None:
+    if gate.pass_through(run_id):
+        sweep_publishing()
+
+
+@shared_task
+def sweep_publishing() -> None:
+    """One at a time goes through the gate; each passes the turn on."""
+    if waiting := publishing.due():
+        dispatch(publish, waiting[0])
 
 
 def warm_up() -> None:

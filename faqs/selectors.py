@@ -6,11 +6,12 @@ from typing import Any
 
 import orjson
 import psycopg
+from django.conf import settings
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from django.urls import reverse
 
-from .models import FAQ, EmbeddingModel
+from .models import FAQ, EmbeddingModel, GoldenQuestion
 
 CANDIDATES = 60
 # A word that more FAQs have tells nothing.
@@ -164,3 +165,30 @@ def _preparing_cursor() -> CursorWrapper:
     """A cursor whose statements the server keeps planned after some uses; Django's own puts the values into the text."""
     connection.ensure_connection()
     return connection._prepare_cursor(psycopg.Cursor(connection.connection))  # type: ignore[no-any-return, attr-defined]
+
+
+def golden_questions() -> list[GoldenQuestion]:
+    """In a fixed order, each with the FAQ that must answer it."""
+    return list(GoldenQuestion.objects.select_related("expected").order_by("pk"))
+
+
+@dataclass(frozen=True)
+class LanguageVersion:
+    """A FAQ in one of the languages; `faq` is None where it is lacking."""
+
+    code: str
+    name: str
+    faq: FAQ | None
+    is_original: bool = False
+    is_behind: bool = False
+
+
+def language_versions(faq: FAQ) -> list[LanguageVersion]:
+    """The versions of a FAQ, which share its slug, in all languages; the original is the one in the site's main language."""
+    found = {one.language: one for one in FAQ.objects.filter(slug=faq.slug).order_by("pk")}
+    original = found.get(settings.LANGUAGE_CODE) or next(iter(found.values()))
+    return [
+        LanguageVersion(code, str(name), one, one == original, one is not None and one.is_behind(original))
+        for code, name in settings.LANGUAGES
+        for one in [found.get(code)]
+    ]

@@ -40,17 +40,6 @@ def announce(faq_id: int) -> None:
     transaction.on_commit(lambda: signals.faq_changed.send_robust(sender=FAQ, faq_id=faq_id), robust=True)
 
 
-@transaction.atomic
-def set_status(*, faqs: Iterable[FAQ], status: str) -> int:
-    """Move FAQs to a status; returns how many were not there already."""
-    changed = [faq for faq in faqs if faq.status != status]
-    for faq in changed:
-        faq.status = status
-        faq.save()
-        announce(faq.pk)
-    return len(changed)
-
-
 def count_view(*, faq_id: int) -> None:
     FAQ.objects.filter(pk=faq_id).update(view_count=F("view_count") + 1)
 

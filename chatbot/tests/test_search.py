@@ -12,6 +12,7 @@ from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 from chatbot import search
 from chatbot.providers.base import ProviderUnavailable
 from chatbot.search import search_faqs
+from faqs import publishing
 from faqs import services as knowledge
 from faqs.models import FAQ, Category, EmbeddingModel
 
@@ -108,7 +109,7 @@ def test_publishing_and_embedding_end_what_was_kept(
     assert found("sofa") == []
     draft = FAQ.objects.create(category=faqs[0].category, question="A sofa?", answer="Yes", status="draft")
     with django_capture_on_commit_callbacks(execute=True):
-        knowledge.set_status(faqs=[draft], status="published")
+        publishing.place(faqs=[draft], status="published", by=None, comment="")
     embedded(draft)
     assert found("sofa") == ["A sofa?"]
     other = embedded(

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('faqs', '0003_common_words'),
+        ('faqs', '0010_curation'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -4,11 +4,10 @@ import random
 
 import pytest
 from django.db import connection
-from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
+from pytest_django import DjangoAssertNumQueries
 
 from faqs import selectors, services
 from faqs.models import FAQ, Category, CommonWord, Embedding, EmbeddingModel, Phrasing
-from faqs.signals import faq_changed
 
 WIDTH = 4
 
@@ -182,26 +181,6 @@ def test_common_words_are_counted_by_language(category: Category, model: Embeddi
     for _ in range(2):
         services.count_words()
         assert list(CommonWord.objects.values_list("language", "lexeme")) == [("en", "klarna")]
-
-
-def test_status_changes_are_counted_and_announced(
-    category: Category, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
-) -> None:
-    rows = [faq(category, "Draft", status="draft"), faq(category, "Live")]
-    heard: list[int] = []
-
-    def listen(sender: object, *, faq_id: int, **kwargs: object) -> None:
-        heard.append(faq_id)
-
-    faq_changed.connect(listen)
-    try:
-        with django_capture_on_commit_callbacks(execute=True):
-            assert services.set_status(faqs=rows, status="published") == 1
-    finally:
-        faq_changed.disconnect(listen)
-    assert heard == [rows[0].pk]
-    rows[0].refresh_from_db()
-    assert rows[0].published_at is not None
 
 
 def test_slugs_come_from_the_question(category: Category) -> None:
