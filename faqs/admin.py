@@ -88,7 +88,7 @@ class FAQAdmin(ExportActions):
         "updated_at",
     )
     actions = ("publish", "submit", "archive", "export_csv", "export_xlsx", "export_json")
-    change_list_template = "admin/faqs/change_list.html"
+    change_list_template = "admin/faqs/faq/change_list.html"
     fieldsets = (
         (
             None,

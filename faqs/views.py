@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -19,6 +20,8 @@ from . import services
 from .help import markup, selectors
 from .help import services as votes
 from .models import FAQ, Category
+
+PAGE = 50
 
 
 class SearchForm(forms.Form):
@@ -57,9 +60,16 @@ def _found(request: HttpRequest) -> HttpResponse:
 @require_GET
 def category(request: HttpRequest, slug: str) -> HttpResponse:
     found = get_object_or_404(Category, slug=slug)
-    faqs = selectors.published_in(found, _language(request))
+    language = _language(request)
+    page = Paginator(selectors.published_in(found, language), PAGE).get_page(request.GET.get("page"))
     canonical = request.build_absolute_uri(reverse("faqs:category", args=[slug]))
-    return render(request, "faqs/category.html", {"category": found, "faqs": faqs, "canonical": canonical})
+    context = {
+        "category": found,
+        "page": page,
+        "language": request.GET.get("lang") and language,
+        "canonical": canonical,
+    }
+    return render(request, "faqs/category.html", context)
 
 
 @require_GET
