@@ -9,6 +9,7 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.module_loading import import_string
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -37,6 +38,12 @@ def _language(request: HttpRequest) -> str:
     return wanted if wanted in dict(settings.LANGUAGES) else (get_language() or "en")[:2]
 
 
+def _canonical(request: HttpRequest, path: str) -> str:
+    """The address under which a list in an explicit language, and a page of it, should be known."""
+    named = {name: request.GET[name] for name in ("lang", "page") if request.GET.get(name) not in (None, "en", "1")}
+    return request.build_absolute_uri(f"{path}?{urlencode(named)}" if named else path)
+
+
 @require_GET
 def index(request: HttpRequest) -> HttpResponse:
     """All published FAQs by category, in the visitor's language, else in English; with `q` what a search finds."""
@@ -44,7 +51,7 @@ def index(request: HttpRequest) -> HttpResponse:
         return _found(request)
     faqs = selectors.published_by_category(_language(request)) or selectors.published_by_category("en")
     categories = [(category, list(rows)) for category, rows in groupby(faqs, key=lambda faq: faq.category)]
-    canonical = request.build_absolute_uri(reverse("faqs:index"))
+    canonical = _canonical(request, reverse("faqs:index"))
     return render(request, "faqs/index.html", {"categories": categories, "canonical": canonical})
 
 
@@ -62,7 +69,7 @@ def category(request: HttpRequest, slug: str) -> HttpResponse:
     found = get_object_or_404(Category, slug=slug)
     language = _language(request)
     page = Paginator(selectors.published_in(found, language), PAGE).get_page(request.GET.get("page"))
-    canonical = request.build_absolute_uri(reverse("faqs:category", args=[slug]))
+    canonical = _canonical(request, reverse("faqs:category", args=[slug]))
     context = {
         "category": found,
         "page": page,

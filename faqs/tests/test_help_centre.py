@@ -55,7 +55,9 @@ def test_a_category_lists_its_published_faqs(
         False,
         True,
     )
-    assert "Wann?" in client.get("/help/category/delivery?lang=de").content.decode()
+    german = client.get("/help/category/delivery?lang=de").content.decode()
+    assert "Wann?" in german
+    assert 'rel="canonical" href="http://testserver/help/category/delivery?lang=de"' in german
     assert "When?" in client.get("/help/category/delivery?lang=fr").content.decode()
     assert client.get("/help/category/nothing").status_code == 404
 
