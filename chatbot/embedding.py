@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 import structlog
+from django.db import connection
 
 from faqs import selectors, services
 from faqs.models import FAQ, EmbeddingModel
@@ -14,9 +15,11 @@ from .providers.base import Embedder, ProviderError
 
 log = structlog.get_logger(__name__)
 
-# FAQs that are looked up, and that are embedded and stored, at once.
-LOOKED_UP = 200
-BATCH = 20
+# FAQs whose texts are embedded in one request, and how many stale ones are looked up at once.
+BATCH = 32
+LOOK_UP = 512
+# "embeddings" as an advisory lock of PostgreSQL.
+SWEEPING = 0x656D6265
 
 
 def register_models() -> None:
@@ -38,9 +41,22 @@ def embed_faq(faq_id: int) -> None:
 
 
 def embed_stale(*, seconds: float) -> None:
-    """Repair what differs from the texts, model by model, for at most about so long; the next sweep goes on."""
+    """Repair what differs from the texts, model by model, for at most about so long; the next sweep goes on.
+
+    One sweep runs at a time: another one would do the same work.
+    """
     register_models()
-    until = time.monotonic() + seconds
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [SWEEPING])
+        if not cursor.fetchone()[0]:
+            return
+        try:
+            _sweep(until=time.monotonic() + seconds)
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [SWEEPING])
+
+
+def _sweep(*, until: float) -> None:
     for model, embedder in registry.usable_models():
         try:
             for faqs in _stale_faqs(model):
@@ -54,9 +70,8 @@ def embed_stale(*, seconds: float) -> None:
 def _stale_faqs(model: EmbeddingModel) -> Iterator[Sequence[FAQ]]:
     """Each once, so that one whose repair does not help cannot hold the others up."""
     after = 0
-    while faqs := selectors.stale_faqs(model, LOOKED_UP, after):
-        for start in range(0, len(faqs), BATCH):
-            yield faqs[start : start + BATCH]
+    while faqs := selectors.stale_faqs(model, LOOK_UP, after):
+        yield from (faqs[start : start + BATCH] for start in range(0, len(faqs), BATCH))
         after = faqs[-1].pk
 
 

@@ -77,7 +77,7 @@ class FAQAdmin(CurationPages, ExportActions):
         "updated_at",
     )
     actions = ("submit", "publish", "unpublish", "export_csv", "export_xlsx", "export_json")
-    change_list_template = "admin/faqs/change_list.html"
+    change_list_template = "admin/faqs/faq/change_list.html"
     fieldsets = (
         (
             None,

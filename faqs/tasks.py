@@ -27,6 +27,7 @@ TASKS: dict[type[Job], "Task[Any, Any]"] = {Import: run_import, Ingest: run_inge
 
 @shared_task
 def sweep_jobs() -> None:
+    exchange.forget_old()
     for model in TASKS:
         for job_id in jobs.overlooked(model):
             jobs.submit(model._default_manager.only("pk").get(pk=job_id))

@@ -5,9 +5,11 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.module_loading import import_string
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -19,6 +21,8 @@ from . import services
 from .help import markup, selectors
 from .help import services as votes
 from .models import FAQ, Category
+
+PAGE = 50
 
 
 class SearchForm(forms.Form):
@@ -34,6 +38,12 @@ def _language(request: HttpRequest) -> str:
     return wanted if wanted in dict(settings.LANGUAGES) else (get_language() or "en")[:2]
 
 
+def _canonical(request: HttpRequest, path: str) -> str:
+    """The address under which a list in an explicit language, and a page of it, should be known."""
+    named = {name: request.GET[name] for name in ("lang", "page") if request.GET.get(name) not in (None, "en", "1")}
+    return request.build_absolute_uri(f"{path}?{urlencode(named)}" if named else path)
+
+
 @require_GET
 def index(request: HttpRequest) -> HttpResponse:
     """All published FAQs by category, in the visitor's language, else in English; with `q` what a search finds."""
@@ -41,7 +51,7 @@ def index(request: HttpRequest) -> HttpResponse:
         return _found(request)
     faqs = selectors.published_by_category(_language(request)) or selectors.published_by_category("en")
     categories = [(category, list(rows)) for category, rows in groupby(faqs, key=lambda faq: faq.category)]
-    canonical = request.build_absolute_uri(reverse("faqs:index"))
+    canonical = _canonical(request, reverse("faqs:index"))
     return render(request, "faqs/index.html", {"categories": categories, "canonical": canonical})
 
 
@@ -57,9 +67,16 @@ def _found(request: HttpRequest) -> HttpResponse:
 @require_GET
 def category(request: HttpRequest, slug: str) -> HttpResponse:
     found = get_object_or_404(Category, slug=slug)
-    faqs = selectors.published_in(found, _language(request))
-    canonical = request.build_absolute_uri(reverse("faqs:category", args=[slug]))
-    return render(request, "faqs/category.html", {"category": found, "faqs": faqs, "canonical": canonical})
+    language = _language(request)
+    page = Paginator(selectors.published_in(found, language), PAGE).get_page(request.GET.get("page"))
+    canonical = _canonical(request, reverse("faqs:category", args=[slug]))
+    context = {
+        "category": found,
+        "page": page,
+        "language": request.GET.get("lang") and language,
+        "canonical": canonical,
+    }
+    return render(request, "faqs/category.html", context)
 
 
 @require_GET

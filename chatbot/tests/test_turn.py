@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
@@ -340,3 +342,21 @@ def test_a_worker_warms_its_models_up() -> None:
     registry.embedders.cache_clear()
     tasks.warm_up()
     assert registry.embedders.cache_info().currsize == 1
+
+
+def test_one_sweep_of_vectors_runs_at_a_time(knowledge: None) -> None:
+    Embedding.objects.all().delete()
+    with ThreadPoolExecutor(1) as elsewhere:
+        elsewhere.submit(execute, f"SELECT pg_advisory_lock({embedding.SWEEPING})").result()
+        embedding.embed_stale(seconds=60)
+        assert not Embedding.objects.exists()
+        elsewhere.submit(execute, "SELECT pg_advisory_unlock_all()", close=True).result()
+    embedding.embed_stale(seconds=60)
+    assert Embedding.objects.count() == 12
+
+
+def execute(sql: str, *, close: bool = False) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+    if close:
+        connection.close()

@@ -73,7 +73,9 @@ class ImportAdmin(ModelAdmin):
             create = form.cleaned_data["create_categories"]
             job = services.upload(user=request.user, name=file.name, content=file.read(), create_categories=create)  # type: ignore[arg-type]
             return redirect("admin:faqs_import_change", job.pk)
-        return self._page(request, "admin/faqs/import_upload.html", title=_("Import FAQs"), form=form)
+        return self._page(
+            request, "admin/faqs/import_upload.html", title=_("Import FAQs"), form=form, export_formats=list(TYPES)
+        )
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -112,8 +114,6 @@ class ImportAdmin(ModelAdmin):
 
 class ExportActions(ModelAdmin):
     """Gives the FAQ list its exports: the chosen ones as an action, all of them by address."""
-
-    export_formats = tuple(TYPES)
 
     def get_urls(self) -> list[Any]:
         export = self.admin_site.admin_view(self.export_all)

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -22,6 +23,7 @@ from .rows import COLUMNS, VERSION, Values, fingerprint
 Action = ImportRow.Action
 Status = Import.Status
 STEP = 200
+KEPT = timedelta(days=90)
 SIMPLE = [name for name in COLUMNS if name not in ("category", "phrasings", "status")]
 
 
@@ -63,7 +65,9 @@ def _check(job: Import) -> None:
     ImportRow.objects.bulk_create(found, batch_size=1000)
     job.total, job.status, job.attempts = len(found), Status.READY, 0
     job.notice = _("Not used: %s.") % ", ".join(sorted(unknown))[:480] if unknown else ""
-    job.save(update_fields=["total", "status", "attempts", "notice"])
+    # The rows hold what it says.
+    job.content = b""
+    job.save(update_fields=["total", "status", "attempts", "notice", "content"])
 
 
 def _read(job: Import) -> tuple[list[ImportRow], set[str]]:
@@ -196,6 +200,11 @@ def _remember(plans: Sequence[Plan]) -> None:
         unique_fields=["faq"],
         update_fields=["fingerprint"],
     )
+
+
+def forget_old() -> None:
+    """Imports are kept for a while, to see what happened."""
+    Import.objects.filter(created_at__lt=timezone.now() - KEPT).delete()
 
 
 def export(faqs: Iterable[FAQ], format: str) -> bytes:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.postgres.search import SearchQuery, SearchRank
-from django.db.models import F
+from django.db.models import Count, F, QuerySet, Window
+from django.db.models.functions import RowNumber
 
 from accounts.models import User
 
@@ -14,18 +15,20 @@ from ..selectors import Passage, text_config
 from .models import Vote
 
 
-def published_by_category(language: str) -> list[FAQ]:
+def published_by_category(language: str, *, each: int = 8) -> list[FAQ]:
+    """The most important FAQs of every category, with how many it has in the language as `total`."""
     rows = FAQ.objects.published().filter(language=language)  # type: ignore[attr-defined]
-    return list(
-        rows.select_related("category").order_by("category__position", "category__name", "-priority", "question")
-    )
+    place = Window(RowNumber(), partition_by="category_id", order_by=["-priority", "question", "pk"])
+    total = Window(Count("pk"), partition_by="category_id")
+    first = rows.annotate(place=place, total=total).filter(place__lte=each)
+    return list(first.select_related("category").order_by("category__position", "category__name", "place"))
 
 
-def published_in(category: Category, language: str) -> list[FAQ]:
-    """The category's FAQs in the language, else in English."""
-    rows = FAQ.objects.published().filter(category=category)  # type: ignore[attr-defined]
-    found = list(rows.filter(language__in=[language, "en"]).order_by("-priority", "question"))
-    return [faq for faq in found if faq.language == language] or found
+def published_in(category: Category, language: str) -> QuerySet[FAQ]:
+    """The category's FAQs in the language, or in English where it has none."""
+    rows = FAQ.objects.published().filter(category=category).order_by("-priority", "question", "pk")  # type: ignore[attr-defined]
+    found: QuerySet[FAQ] = rows.filter(language=language)
+    return found if language == "en" or found.exists() else rows.filter(language="en")
 
 
 def versions(slug: str) -> list[FAQ]:

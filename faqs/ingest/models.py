@@ -13,7 +13,7 @@ class Ingest(Job):
     address = models.CharField(_("page"), max_length=1000, editable=False)
     content = models.BinaryField(null=True, editable=False)
     language = models.CharField(max_length=8)
-    category = models.ForeignKey("faqs.Category", on_delete=models.PROTECT, related_name="+")
+    category = models.ForeignKey("faqs.Category", on_delete=models.SET_NULL, null=True, related_name="+")
     # [{"heading", "reason"}] of the sections that did not become drafts.
     left_out = models.JSONField(default=list, editable=False)
 

@@ -7,6 +7,7 @@ from accounts.models import User
 
 from .. import jobs
 from ..drafts import create_draft
+from ..jobs import JobFailed
 from ..models import Category
 from .fetch import fetch
 from .models import Ingest, Source
@@ -39,15 +40,18 @@ def work(job: Ingest) -> None:
     else:
         page = fetch(job.address)
         found = pieces_of(page.content, page.address, page.type, page.address)
+    category = job.category
+    if category is None:
+        raise JobFailed(_("The category of the drafts was deleted meanwhile."))
     left_out = []
     for number, piece in enumerate(found):
         reason = _("The page has more than %d sections.") % MOST if number >= MOST else _reason(job, piece)
         if reason:
             left_out.append({"heading": piece.heading[:300], "reason": reason})
         else:
-            _draft(job, piece)
-    job.left_out = left_out
-    job.save(update_fields=["left_out"])
+            _draft(job, category, piece)
+    job.left_out, job.content = left_out, None
+    job.save(update_fields=["left_out", "content"])
     job.finish(Ingest.Status.DONE)
 
 
@@ -62,6 +66,6 @@ def _reason(job: Ingest, piece: Piece) -> str:
     return ""
 
 
-def _draft(job: Ingest, piece: Piece) -> None:
-    faq = create_draft(category=job.category, language=job.language, question=piece.heading, answer=piece.text)
+def _draft(job: Ingest, category: Category, piece: Piece) -> None:
+    faq = create_draft(category=category, language=job.language, question=piece.heading, answer=piece.text)
     Source.objects.create(faq=faq, ingest=job, address=job.address, heading=piece.heading)

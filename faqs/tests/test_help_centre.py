@@ -39,17 +39,25 @@ def counts(faq: FAQ) -> tuple[int, int]:
 def test_a_category_lists_its_published_faqs(
     client: Client, article: FAQ, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    for number in range(12):
+    for number in range(60):
         FAQ.objects.create(category=article.category, question=f"Q{number}?", answer="A", status="published")
-    with django_assert_num_queries(2):
+    FAQ.objects.filter(pk=article.pk).update(priority=99)
+    with django_assert_num_queries(3):
         page = client.get("/help/category/delivery").content.decode()
+    assert (page.count('lang="en">Q') + page.count('lang="en">When'), "?page=2" in page) == (50, True)
+    assert "When?" not in client.get("/help/category/delivery?page=2").content.decode()
+    with django_assert_num_queries(1):
+        index = client.get("/help/").content.decode()
+    assert ("All 61 questions" in index, index.count("<li><a")) == (True, 8)
     assert ("When?" in page, "Secret?" in page, "Wann?" in page, "Parcels and more" in page) == (
         True,
         False,
         False,
         True,
     )
-    assert "Wann?" in client.get("/help/category/delivery?lang=de").content.decode()
+    german = client.get("/help/category/delivery?lang=de").content.decode()
+    assert "Wann?" in german
+    assert 'rel="canonical" href="http://testserver/help/category/delivery?lang=de"' in german
     assert "When?" in client.get("/help/category/delivery?lang=fr").content.decode()
     assert client.get("/help/category/nothing").status_code == 404
 

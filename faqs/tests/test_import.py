@@ -14,7 +14,7 @@ from django.db import connection
 from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
-from pytest_django import DjangoCaptureOnCommitCallbacks
+from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
 from accounts.models import User
 from accounts.roles import sync_role
@@ -370,6 +370,35 @@ def test_overlooked_jobs_are_dispatched_again(
     with django_capture_on_commit_callbacks(execute=True):
         tasks.sweep_jobs()
     assert sent == [job.pk, job.pk]
+
+
+def test_old_imports_are_forgotten(admin: User) -> None:
+    job = imported(admin, HEADER + "A?,One,delivery,draft,,50\n")
+    assert bytes(job.content) == b""
+    tasks.sweep_jobs()
+    assert Import.objects.exists()
+    Import.objects.update(created_at=job.created_at - services.KEPT)
+    tasks.sweep_jobs()
+    assert not Import.objects.exists()
+    assert FAQ.objects.exists()
+
+
+@pytest.mark.parametrize("rows", [1, 7])
+def test_pages_take_a_fixed_number_of_queries(
+    admin: User, rows: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    client = Client()
+    client.force_login(admin)
+    content = HEADER + "".join(f"Q{n}?,One,delivery,draft,P{n},50\nBad{n}?,,delivery,,,\n" for n in range(rows))
+    imported(admin, content)
+    FAQ.objects.update(answer="Edited")
+    job = checked(admin, content.replace("One", "Two"))
+    with django_assert_num_queries(7):
+        client.get(f"/admin/faqs/import/{job.pk}/change/")
+    with django_assert_num_queries(5):
+        client.get("/admin/faqs/import/")
+    with django_assert_num_queries(4):
+        client.get("/admin/faqs/faq/export/csv/")
 
 
 def test_jobs_do_without_redis(admin: User, settings: Any) -> None:
