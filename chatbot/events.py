@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 from celery import Task
 from channels.layers import get_channel_layer
+from django.conf import settings
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
@@ -77,9 +78,11 @@ def on_stop_requested(sender: type, *, reply_id: UUID, **kwargs: Any) -> None:
 
 
 def on_faq_changed(sender: type, *, faq_id: int, **kwargs: Any) -> None:
-    from .tasks import embed_faq
+    from .tasks import check_links, embed_faq
 
     dispatch(embed_faq, faq_id)
+    if settings.LINK_CHECKS:
+        dispatch(check_links, faq_id)
 
 
 def on_publish_requested(sender: type, *, run_id: int, **kwargs: Any) -> None:
