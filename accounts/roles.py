@@ -10,7 +10,7 @@ _VIEW_CONVERSATIONS = ["view_conversation", "view_message", "view_feedback"]
 _CURATE = [
     f"{verb}_{model}" for verb in ("add", "change", "delete", "view") for model in ("faq", "phrasing", "category")
 ]
-_GATE = ["view_publishrun", "view_goldenquestion", "add_goldenquestion"]
+_GATE = ["view_linkcheck", "view_publishrun", "view_goldenquestion", "add_goldenquestion"]
 _LIBRARY = ["add_import", "view_import", "view_gap", "change_gap", "add_ingest", "view_ingest"]
 _REVIEW = ["publish_faq", "change_goldenquestion", "delete_goldenquestion"]
 

@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 from celery import Task
 from channels.layers import get_channel_layer
+from django.conf import settings
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
@@ -95,10 +96,12 @@ def on_job_waiting(sender: type, *, job_id: int, **kwargs: Any) -> None:
 
 
 def on_faq_changed(sender: type, *, faq_id: int, **kwargs: Any) -> None:
-    from .tasks import embed_faq
+    from .tasks import check_links, embed_faq
 
     search.forget_results()
     dispatch(embed_faq, faq_id)
+    if settings.LINK_CHECKS:
+        dispatch(check_links, faq_id)
 
 
 def on_publish_requested(sender: type, *, run_id: int, **kwargs: Any) -> None:

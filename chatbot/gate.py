@@ -18,7 +18,7 @@ from faqs.models import GoldenQuestion, PublishRun
 
 from . import embedding, runtime
 from .providers.base import ProviderError
-from .retrieval import Decision, retrieve
+from .retrieval import Decision, live_models, retrieve
 
 log = structlog.get_logger(__name__)
 BATCH = 10
@@ -67,6 +67,8 @@ def pass_through(run_id: int) -> bool:
         log.warning("publishing_postponed", run_id=run_id, error=error.code)
         publishing.note_error(run_id, str(error) or error.code)
         return False
+    finally:
+        live_models.forget()
     return run is not None
 
 
@@ -77,7 +79,7 @@ def _judge(run: PublishRun) -> None:
     try:
         with transaction.atomic():
             publishing.go_live(run)
-            embedding.embed_faq(run.faq_id)
+            _index(run.faq_id)
             changes = _changes(golden, before, _ask(run, golden, asked=len(golden)))
             status = _verdict(run, changes)
             if run.action == PublishRun.Action.CHECK or status != Status.DONE:
@@ -90,6 +92,11 @@ def _judge(run: PublishRun) -> None:
     publishing.end(run, status, changes=[asdict(change) for change in changes], questions=len(golden))
 
 
+def _index(faq_id: int) -> None:
+    """Make everything that retrieval reads follow the change, in this transaction. Raises ProviderError."""
+    embedding.embed_faq(faq_id)
+
+
 def _verdict(run: PublishRun, changes: Iterable[Change]) -> str:
     worse = any(change.kind == "regressed" for change in changes)
     if worse and run.action != PublishRun.Action.CHECK and not run.override_reason:
@@ -100,6 +107,8 @@ def _verdict(run: PublishRun, changes: Iterable[Change]) -> str:
 def _ask(run: PublishRun, golden: Sequence[GoldenQuestion], *, asked: int) -> list[Answer]:
     """The answers as this transaction sees the knowledge base. Raises ProviderError."""
     answers: list[Answer] = []
+    # What this process remembers of the index is of before the change, or of one that was taken back.
+    live_models.forget()
     for start in range(0, len(golden), BATCH):
         _note_progress(run.pk, asked + start, 2 * len(golden))
         answers += runtime.run_here(_answers(golden[start : start + BATCH]))

@@ -175,6 +175,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"queue": "default", "expires": 10},
     },
+    "sweep-links": {
+        "task": "chatbot.tasks.sweep_links",
+        "schedule": 600.0,
+        "options": {"queue": "default", "expires": 600},
+    },
     "sweep-moderation": {
         "task": "chatbot.tasks.sweep_moderation",
         "schedule": 30.0,
@@ -265,6 +270,9 @@ REPLY_STALL_SECONDS = env.float("REPLY_STALL_SECONDS", default=15.0)
 REPLY_MAX_TOKENS = env.int("REPLY_MAX_TOKENS", default=800)
 REPLY_HISTORY_MESSAGES = 10
 REPLY_HISTORY_TOKENS = env.int("REPLY_HISTORY_TOKENS", default=2000)
+
+# Workers try the links of published answers once a day.
+LINK_CHECKS = env.bool("LINK_CHECKS", default=True)
 
 # What the apps below the assistant may ask of it, by name.
 RETRIEVAL_PREVIEW = "chatbot.retrieval.preview"

@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from django import forms
 from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -25,6 +26,7 @@ from .models import FAQ, Category, EmbeddingModel, Source
 
 __all__ = ["CategoryAdmin", "EmbeddingModelAdmin", "FAQAdmin", "GapAdmin", "IngestAdmin"]
 
+UNUSED_SCRIPTS = ("urlify.js", "prepopulate.js", "xregexp.js", "xregexp.min.js")
 STAGE_COLOURS = {"draft": "info", "review": "warning", "published": "success", "archived": "default"}
 
 
@@ -91,6 +93,11 @@ class FAQAdmin(CurationPages, ExportActions):
         (_("Public page"), {"fields": ("slug", "meta_title", "meta_description")}),
         (_("Figures"), {"fields": ("view_count", "helpful_count", "not_helpful_count", "published_at", "updated_at")}),
     )  # fmt: skip
+
+    @property
+    def media(self) -> forms.Media:
+        """Without the scripts that make a slug while somebody types: the server makes it."""
+        return forms.Media(js=[script for script in super().media._js if not script.endswith(UNUSED_SCRIPTS)])
 
     @display(description=_("Status"), ordering="status", label=STAGE_COLOURS)
     def shown_status(self, faq: FAQ) -> tuple[str, str]:

@@ -8,9 +8,9 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 
-from . import history, publishing, workflow
+from . import history, links, publishing, workflow
 from .content import Content
-from .models import FAQ, Draft, PublishRun
+from .models import FAQ, Draft, LinkCheck, PublishRun
 from .publishing import record, set_phrasings
 from .workflow import NotAllowed
 
@@ -117,6 +117,22 @@ def _move(faq: FAQ, stage: str) -> None:
 def note_in_step(*, faq_id: int) -> None:
     """Somebody saw that a language version says what its original says now."""
     FAQ.objects.filter(pk=faq_id).update(original_checked_at=timezone.now())
+
+
+def check_links(*, faq_id: int) -> None:
+    """Try the links of a published answer and keep how they answered; of another FAQ nothing is kept. Raises FAQ.DoesNotExist."""
+    faq = FAQ.objects.get(pk=faq_id)
+    found = links.check(links.links_of(faq.answer)) if faq.is_live else {}
+    with transaction.atomic():
+        locked = publishing.locked(faq_id)
+        if locked.answer != faq.answer or locked.status != faq.status:
+            return
+        now = timezone.now()
+        LinkCheck.objects.filter(faq=faq).delete()
+        LinkCheck.objects.bulk_create(
+            LinkCheck(faq=faq, address=address, checked_at=now, **vars(one)) for address, one in found.items()
+        )
+        FAQ.objects.filter(pk=faq_id).update(links_checked_at=now)
 
 
 @transaction.atomic

@@ -1,57 +1,32 @@
 """The pages on which editors write a FAQ, take it from step to step, compare its versions and bring one back."""
 
-from typing import Any, cast
+from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import path, reverse
-from django.utils.module_loading import import_string
+from django.urls import path
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from accounts.models import User
-
 from . import curation, history, selectors, workflow
 from .comparison import compare
 from .content import Content
-from .forms import AskForm, FAQForm, StepForm
+from .forms import FAQForm, StepForm
 from .models import FAQ, PublishRun
-from .selectors import Passage
 from .workflow import NotAllowed
+from .writing_admin import WritingPages, person
 
 _CONTENT = ("question", "answer", "phrasings", "category", "priority", "keywords", "meta_title", "meta_description")
 
 
-SIMILAR = 3
-
-
-def _problem(status: int, code: str, message: str, **where: str) -> JsonResponse:
-    return JsonResponse({"code": code, "message": message} | where, status=status)
-
-
-def _found(passage: Passage) -> dict[str, Any]:
-    return {
-        "question": passage.question,
-        "url": reverse("admin:faqs_faq_change", args=[passage.faq_id]),
-        "percent": round(100 * passage.score),
-    }
-
-
-def person(request: HttpRequest) -> User:
-    return cast(User, request.user)
-
-
-class CurationPages:
+class CurationPages(WritingPages):
     """For `FAQAdmin`: nothing but `curation` writes a FAQ."""
 
-    admin_site: Any
-    model: Any
     change_form_template = "admin/faqs/form.html"
     form = FAQForm
 
@@ -62,9 +37,6 @@ class CurationPages:
         if faq is not None and faq.next_version is not None:
             faq.next_version.content.put_on(faq)
         return faq
-
-    def locked_because(self, request: HttpRequest, faq: FAQ | None) -> str:
-        return workflow.locked_because(faq, person(request), workflow.open_runs(faq)) if faq else ""
 
     def get_readonly_fields(self, request: HttpRequest, obj: FAQ | None = None) -> tuple[str, ...]:
         fields: tuple[str, ...] = super().get_readonly_fields(request, obj)  # type: ignore[misc]
@@ -107,6 +79,7 @@ class CurationPages:
             "show_save": not locked,
             "stage_label": FAQ.Status(faq.stage).label,
             "comment": request.POST.get("comment", ""),
+            "links": [link for link in faq.link_checks.all() if link.status != link.Status.OK],
             "versions": selectors.language_versions(faq),
             "may_change": workflow.may(person(request), "change_faq"),
         }
@@ -132,16 +105,9 @@ class CurationPages:
             curation.create(faq=obj, content=form.content(), by=person(request))
             return
         try:
-            self._save(request, obj, form)
+            self.save_text(request, obj, form)
         except (NotAllowed, curation.Conflict) as reason:
             request.not_saved = str(reason)  # type: ignore[attr-defined]
-
-    def _save(self, request: HttpRequest, faq: FAQ, form: FAQForm, *, autosave: bool = False) -> FAQ:
-        values = form.cleaned_data
-        address = {name: values[name] for name in ("slug", "language") if name in values}
-        return curation.save(
-            faq_id=faq.pk, content=form.content(), base=values["base"], by=person(request), autosave=autosave, **address
-        )
 
     def save_related(self, request: HttpRequest, form: FAQForm, formsets: Any, change: bool) -> None:
         """Phrasings are saved with their FAQ."""
@@ -186,12 +152,10 @@ class CurationPages:
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view
         return [
-            path("<int:faq_id>/autosave/", view(require_POST(self.autosave)), name="faqs_faq_autosave"),
             path("<int:faq_id>/in-step/", view(require_POST(self.in_step)), name="faqs_faq_in_step"),
-            path("similar/", view(self.similar), name="faqs_faq_similar"),
             path("<int:faq_id>/compare/", view(self.compare), name="faqs_faq_compare"),
             path("<int:faq_id>/roll-back/", view(require_POST(self.roll_back)), name="faqs_faq_roll_back"),
-            *super().get_urls(),  # type: ignore[misc]
+            *super().get_urls(),
         ]
 
     def page(self, request: HttpRequest, template: str, title: str, **context: Any) -> HttpResponse:
@@ -207,40 +171,6 @@ class CurationPages:
         if faq is None:
             raise Http404
         return faq
-
-    def autosave(self, request: HttpRequest, faq_id: int) -> JsonResponse:
-        """Save what is being written, as the form's button does; 409 when it would overwrite somebody else's."""
-        faq = self.get_object(request, str(faq_id))
-        if faq is None:
-            raise Http404
-        if not self.has_change_permission(request, faq):  # type: ignore[attr-defined]
-            raise PermissionDenied
-        if reason := self.locked_because(request, faq):
-            return _problem(409, "locked", reason)
-        form = self.get_form(request, faq, change=True)(request.POST, instance=faq)  # type: ignore[attr-defined]
-        if not form.is_valid():
-            field, errors = next(iter(form.errors.items()))
-            return (
-                _problem(409, "conflict", errors[0])
-                if form.theirs
-                else _problem(400, "invalid", errors[0], field=field)
-            )
-        try:
-            saved = self._save(request, faq, form, autosave=True)
-        except (NotAllowed, curation.Conflict) as reason:
-            return _problem(409, "conflict", str(reason))
-        return JsonResponse({"base": saved.working.digest})
-
-    def similar(self, request: HttpRequest) -> JsonResponse:
-        """The published FAQs nearest to a question that is being written."""
-        if not self.has_view_permission(request):  # type: ignore[attr-defined]
-            raise PermissionDenied
-        form = AskForm(request.GET)
-        if not form.is_valid():
-            return _problem(400, "invalid", str(next(iter(form.errors.values()))[0]))
-        _decision, passages = import_string(settings.RETRIEVAL_PREVIEW)(**form.cleaned_data)
-        own = request.GET.get("faq", "")
-        return JsonResponse({"similar": [_found(one) for one in passages if str(one.faq_id) != own][:SIMILAR]})
 
     def in_step(self, request: HttpRequest, faq_id: int) -> HttpResponse:
         faq = self.viewable(request, faq_id)

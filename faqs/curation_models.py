@@ -191,3 +191,29 @@ class PublishRun(models.Model):
     @property
     def regressions(self) -> list[dict[str, Any]]:
         return [change for change in self.changes if change["kind"] == "regressed"]
+
+
+class LinkCheck(models.Model):
+    """How a link of a published answer answered when it was last tried."""
+
+    class Status(models.TextChoices):
+        OK = "ok", _("Works")
+        BROKEN = "broken", _("Broken")
+        REFUSED = "refused", _("Private address")
+        UNSURE = "unsure", _("Could not be checked")
+
+    faq = models.ForeignKey("faqs.FAQ", models.CASCADE, related_name="link_checks")
+    address = models.CharField(max_length=2000)
+    status = models.CharField(max_length=16, choices=Status)
+    code = models.PositiveSmallIntegerField(null=True, help_text=_("The HTTP status."))
+    detail = models.CharField(max_length=300, blank=True)
+    checked_at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["faq", "pk"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["faq", "address"], name="link_check_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.address

@@ -1,4 +1,4 @@
-"""Golden questions, and what happened to each publication on its way through them."""
+"""Golden questions, what happened to each publication on its way through them, and the links of what was published."""
 
 from typing import Any, ClassVar
 
@@ -16,8 +16,8 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from . import publishing, workflow
-from .curation_admin import person
-from .models import GoldenQuestion, PublishRun
+from .models import GoldenQuestion, LinkCheck, PublishRun
+from .writing_admin import person
 
 STATUS_COLOURS = {
     "queued": "info",
@@ -27,6 +27,7 @@ STATUS_COLOURS = {
     "failed": "danger",
     "stale": "warning",
 }
+LINK_COLOURS = {"ok": "success", "broken": "danger", "refused": "danger", "unsure": "warning"}
 
 
 @admin.register(GoldenQuestion)
@@ -119,3 +120,26 @@ class PublishRunAdmin(ModelAdmin):
         except workflow.NotAllowed as reason:
             messages.error(request, str(reason))
         return redirect("admin:faqs_publishrun_change", run_id)
+
+
+@admin.register(LinkCheck)
+class LinkCheckAdmin(ModelAdmin):
+    list_display = ("address", "shown_status", "detail", "faq", "checked_at")
+    list_display_links = ("faq",)
+    list_filter = ("status",)
+    list_select_related = ("faq",)
+    list_per_page = 50
+    search_fields = ("address", "faq__question")
+
+    @display(description=gettext_lazy("Status"), ordering="status", label=LINK_COLOURS)
+    def shown_status(self, link: LinkCheck) -> tuple[str, str]:
+        return link.status, link.get_status_display()
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

@@ -18,7 +18,7 @@ from pgvector.django import VectorField
 from simple_history.models import HistoricalRecords
 
 from .content import Content
-from .curation_models import Draft, GoldenQuestion, PhrasingsKept, PublishRun, StatusEvent
+from .curation_models import Draft, GoldenQuestion, LinkCheck, PhrasingsKept, PublishRun, StatusEvent
 from .exchange.models import Import, ImportedFAQ, ImportRow
 from .gaps.models import Gap, GapQuestion
 from .help.models import Vote
@@ -38,6 +38,7 @@ __all__ = [
     "ImportRow",
     "ImportedFAQ",
     "Ingest",
+    "LinkCheck",
     "Phrasing",
     "PublishRun",
     "Source",
@@ -45,7 +46,14 @@ __all__ = [
     "Vote",
 ]
 # A row of a FAQ's history is what editors wrote, not what visitors did.
-_NOT_IN_HISTORY = ["search_vector", "view_count", "helpful_count", "not_helpful_count", "original_checked_at"]
+_NOT_IN_HISTORY = [
+    "search_vector",
+    "view_count",
+    "helpful_count",
+    "not_helpful_count",
+    "original_checked_at",
+    "links_checked_at",
+]
 
 
 class Category(models.Model):
@@ -109,6 +117,7 @@ class FAQ(models.Model):
     published_at = models.DateTimeField(null=True, blank=True, editable=False)
     # A language version: when somebody last saw that it says what its original says.
     original_checked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    links_checked_at = models.DateTimeField(null=True, blank=True, editable=False)
     search_vector = SearchVectorField(null=True, editable=False)
 
     objects: ClassVar[models.Manager["FAQ"]] = FAQQuerySet.as_manager()  # type: ignore[assignment]

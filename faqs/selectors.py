@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -9,6 +10,7 @@ import psycopg
 from django.conf import settings
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
+from django.db.models import F, Q
 from django.urls import reverse
 
 from .models import FAQ, EmbeddingModel, GoldenQuestion
@@ -192,3 +194,9 @@ def language_versions(faq: FAQ) -> list[LanguageVersion]:
         for code, name in settings.LANGUAGES
         for one in [found.get(code)]
     ]
+
+
+def links_due(before: datetime, limit: int) -> list[int]:
+    """The published FAQs whose links were not tried since; those never tried come first."""
+    due = FAQ.objects.published().filter(Q(links_checked_at__lt=before) | Q(links_checked_at=None))  # type: ignore[attr-defined]
+    return list(due.order_by(F("links_checked_at").asc(nulls_first=True), "pk").values_list("pk", flat=True)[:limit])

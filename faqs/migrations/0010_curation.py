@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AlterModelOptions(
             name='faq',
-            options={'ordering': ['-priority', 'question'], 'permissions': [('publish_faq', 'Can publish FAQs')], 'verbose_name': 'FAQ'},
+            options={'ordering': ['-priority', 'question'], 'permissions': (('publish_faq', 'Can publish FAQs'),), 'verbose_name': 'FAQ'},
         ),
         migrations.AddField(
             model_name='faq',
@@ -106,7 +106,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-created_at'],
-                'permissions': [('override_gate', 'Can publish against the golden questions')],
+                'permissions': (('override_gate', 'Can publish against the golden questions'),),
                 'indexes': [models.Index(condition=models.Q(('status__in', ['queued', 'running'])), fields=['due_at'], name='publish_run_due')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('status__in', ['queued', 'running'])), fields=('faq', 'action'), name='publish_run_one_open'), models.CheckConstraint(condition=models.Q(('action', 'archive'), ('stored__isnull', False), _connector='OR'), name='publish_run_has_content'), models.CheckConstraint(condition=models.Q(('overridden_by__isnull', True), models.Q(('override_reason', ''), _negated=True), _connector='OR'), name='publish_run_override_has_reason'), models.CheckConstraint(condition=models.Q(models.Q(('ended_at__isnull', True), ('status__in', ['queued', 'running'])), models.Q(models.Q(('status__in', ['queued', 'running']), _negated=True), ('ended_at__isnull', False)), _connector='OR'), name='publish_run_ended')],
             },

@@ -7,7 +7,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from faqs import curation, history, publishing
-from faqs.models import FAQ, Category, Draft, GoldenQuestion, PublishRun
+from faqs.models import FAQ, Category, Draft, GoldenQuestion, LinkCheck, PublishRun
 from faqs.tests.curating import again, draft, edit, person, published, signed_in, step
 
 pytestmark = pytest.mark.django_db
@@ -273,11 +273,13 @@ def test_lists_and_pages_take_a_fixed_number_of_queries(
         edit(faq, answer="Next")
         GoldenQuestion.objects.create(question=f"golden {number}", expected=faq)
         step(faq, "check")
+        LinkCheck.objects.create(faq=faq, address=f"/{number}", status="broken", checked_at=faq.updated_at)
     counts = {
         "/admin/faqs/faq/": 6,
         "/admin/faqs/goldenquestion/": 5,
         "/admin/faqs/publishrun/": 5,
-        address(faq): 12,
+        "/admin/faqs/linkcheck/": 5,
+        address(faq): 13,
         address(faq, "history/"): 5,
         address(faq, "compare/"): 6,
         f"/admin/faqs/publishrun/{PublishRun.objects.latest('pk').pk}/change/": 3,

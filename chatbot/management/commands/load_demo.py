@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.roles import sync_role
 from chatbot.demo import DEMO_FILE, DEMO_LOGINS, GOLDEN_FILE
-from faqs import services
+from faqs import history, services
 from faqs.models import FAQ, Category, GoldenQuestion, Phrasing
 
 
@@ -34,8 +34,10 @@ def load_faqs(content: dict[str, Any]) -> int:
     for row in content["faqs"]:
         phrasings = row.pop("phrasings")
         values = row | {"category": categories[row["category"]], "status": FAQ.Status.PUBLISHED, "published_at": now}
-        faq = FAQ.objects.create(**values)
+        faq = FAQ(**values)
+        history.save(faq, by=None, keep=False)
         Phrasing.objects.bulk_create(Phrasing(faq=faq, text=text) for text in phrasings)
+        history.keep_version(faq)
         services.announce(faq.pk)
     return len(content["faqs"])
 
