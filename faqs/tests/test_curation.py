@@ -68,7 +68,7 @@ def test_what_is_written_of_a_published_faq_is_its_next_version() -> None:
     assert row.working.answer == "In one day."
     assert [phrasing.text for phrasing in row.phrasings.all()] == ["How long?"]
     assert {text for _kind, text in services.texts_of(row)} == {row.question, row.answer, "How long?"}
-    assert help_selectors.article(row.slug, "en").answer == "In **two** days."
+    assert [one.answer for one in help_selectors.versions(row.slug)] == ["In **two** days."]
     assert selectors.stale_faqs(model, 5) == [row]
     assert trail(row) == [("published", "draft")]
     edit(faq, answer="In an hour.")
