@@ -1,24 +1,17 @@
 """Settings of a Parley installation, by environment (see `.env.example`). They load without any environment set."""
 
-from pathlib import Path
 from typing import Any
 
-import environ
 from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
 from . import logs
+from .environment import BASE_DIR, DEBUG, HTTPS, LOCAL, ONE_MACHINE, VAR_DIR, env
+from .settings_safety import *  # noqa: F403
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
-environ.Env.read_env(BASE_DIR / ".env", overwrite=False)
+__all__ = ["DEBUG", "ONE_MACHINE", "VAR_DIR"]
 
 # -- where and how this installation runs -------------------------------------------------------------------
-DEBUG = env.bool("DEBUG", default=False)
-ONE_MACHINE = env.bool("PARLEY_RUN", default=False)
-LOCAL = DEBUG or ONE_MACHINE
-HTTPS = env.bool("PARLEY_HTTPS", default=not LOCAL)
-VAR_DIR = Path(env.str("PARLEY_VAR", default=str(BASE_DIR / "var")))
 # Empty in production unless set: Django refuses to use an empty key.
 SECRET_KEY = env.str("SECRET_KEY", default="local-development-only" if LOCAL else "")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if LOCAL else [])
@@ -45,6 +38,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "channels",
+    "corsheaders",
     "rest_framework",
     "django_prometheus",
     "django_structlog",
@@ -54,7 +48,8 @@ MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "chatbot.middleware.ContentSecurityPolicyMiddleware",
+    "chatbot.middleware.SecurityHeadersMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -254,22 +249,10 @@ UNFOLD = {
     "SITE_SYMBOL": "forum",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("img/favicon.svg")}],
     "SHOW_HISTORY": True,
-    # The pages' green.
-    "COLORS": {
-        "primary": {
-            "50": "#f0f8f5",
-            "100": "#dcefe8",
-            "200": "#b9dfd1",
-            "300": "#8cc8b3",
-            "400": "#57a98f",
-            "500": "#378c73",
-            "600": "#1f6f5c",
-            "700": "#1b5a4b",
-            "800": "#19483d",
-            "900": "#163c33",
-            "950": "#0a221d",
-        }
-    },
+    # The palette is in the style sheet; unfold would write it as an inline style into every page.
+    "COLORS": lambda _request: {},
+    "STYLES": [lambda _request: static("css/admin.css")],
+    "SCRIPTS": [lambda _request: static("js/admin.js")],
 }
 PROMETHEUS_EXPORT_MIGRATIONS = False
 REST_FRAMEWORK = {"DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"]}

@@ -3,6 +3,8 @@ from django.urls import include, path
 
 from . import health, views
 
+handler400 = "chatbot.views.bad_request"
+
 urlpatterns = [
     path("", views.new_chat, name="new_chat"),
     path("chat/guest", views.guest, name="guest"),
