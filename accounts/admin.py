@@ -1,18 +1,25 @@
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from .models import User
+from .privacy import erasure
+from .privacy.admin import AuditedAdmin, AuditEntryAdmin
 from .roles import sync_role
 
 
+__all__ = ["AuditEntryAdmin", "UserAdmin"]
+
+
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
+class UserAdmin(AuditedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
+    subject_field = "pk"
+    actions = ("erase",)
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -34,3 +41,14 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         sync_role(obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """People are erased, everywhere and with a certificate, not deleted."""
+        return False
+
+    @admin.action(description=_("Erase after the time to change one's mind"), permissions=["change"])
+    def erase(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        for person in queryset:
+            erasure.request_erasure(user=person)
+        text = _("%(count)d will be erased; each can take it back on their privacy page until then.")
+        self.message_user(request, text % {"count": len(queryset)}, messages.SUCCESS)

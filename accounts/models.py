@@ -10,6 +10,11 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
 
+from . import vault
+from .privacy.models import AuditEntry, Consent, Erasure, Export
+
+__all__ = ["Accounts", "AuditEntry", "Consent", "Erasure", "Export", "User"]
+
 
 class Accounts(UserManager["User"]):
     """Creates users by e-mail address, their login."""
@@ -88,6 +93,11 @@ class User(AbstractUser):
     @property
     def is_guest(self) -> bool:
         return self.status == self.Status.GUEST
+
+    @property
+    def log_id(self) -> str:
+        """How logs name this person."""
+        return vault.pseudonym(self.pk)
 
     @classmethod
     def new_guest(cls, *, language: str) -> Self:

@@ -49,4 +49,6 @@ def claim_guest(*, session: SessionBase, user: User) -> None:
     if guest is None:
         return
     guest_claimed.send(sender=User, guest=guest, user=user)
+    guest.consents.update(user=user)
+    guest.erasures.all().delete()
     guest.delete()

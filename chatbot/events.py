@@ -80,3 +80,9 @@ def on_faq_changed(sender: type, *, faq_id: int, **kwargs: Any) -> None:
     from .tasks import embed_faq
 
     dispatch(embed_faq, faq_id)
+
+
+def on_export_requested(sender: type, *, export_id: UUID, **kwargs: Any) -> None:
+    from .tasks import make_export
+
+    dispatch(make_export, str(export_id))

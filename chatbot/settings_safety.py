@@ -14,3 +14,31 @@ REQUEST_MAX_BYTES = env.int("REQUEST_MAX_BYTES", default=10 * 1024 * 1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("BODY_MAX_BYTES", default=1024 * 1024)
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 DATA_UPLOAD_MAX_NUMBER_FILES = 20
+
+# -- encryption at rest --------------------------------------------------------------------------------------
+# `name:` and 32 bytes in base64; the first encrypts, all decrypt. Empty: made from SECRET_KEY and its fallbacks.
+DATA_KEYS = env.list("DATA_KEYS", default=[])
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+
+# -- privacy -------------------------------------------------------------------------------------------------
+# The texts that people consent to; a new version asks them again.
+CONSENT_VERSIONS = {
+    "privacy": env.str("PRIVACY_VERSION", default="1"),
+    "processing": env.str("PROCESSING_VERSION", default="1"),
+    "marketing": env.str("MARKETING_VERSION", default="1"),
+}
+PRIVACY_URL = env.str("PRIVACY_URL", default="")
+ERASURE_GRACE_DAYS = env.int("ERASURE_GRACE_DAYS", default=14)
+EXPORT_DAYS = env.int("EXPORT_DAYS", default=7)
+RETENTION_GUEST_DAYS = env.int("RETENTION_GUEST_DAYS", default=90)
+# 0 keeps the conversations of accounts until they are deleted.
+RETENTION_CONVERSATION_DAYS = env.int("RETENTION_CONVERSATION_DAYS", default=0) or None
+
+# -- logs ----------------------------------------------------------------------------------------------------
+# A pseudonym instead of the id, and no network address.
+DJANGO_STRUCTLOG_USER_ID_FIELD = "log_id"
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
+
+# -- sign-in -------------------------------------------------------------------------------------------------
+MFA_ADAPTER = "accounts.mfa.MFAAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]

@@ -10,6 +10,7 @@ from celery import shared_task
 from celery.signals import heartbeat_sent, worker_ready
 from django.utils import timezone
 
+from accounts.privacy import erasure, export, retention
 from conversations import replies, selectors, services
 from conversations.models import Message
 
@@ -107,6 +108,25 @@ def embed_faq(faq_id: int) -> None:
 @shared_task
 def sweep_embeddings() -> None:
     embedding.embed_stale(seconds=SWEEP_SECONDS)
+
+
+@shared_task
+def make_export(export_id: str) -> None:
+    export.make(UUID(export_id))
+
+
+@shared_task
+def sweep_privacy() -> None:
+    """Copies that wait for a worker, and people whose time to be forgotten has come."""
+    for export_id in export.stalled():
+        dispatch(make_export, str(export_id))
+    for one in erasure.due():
+        erasure.carry_out(one.pk)
+
+
+@shared_task
+def apply_retention() -> None:
+    log.info("retention_applied", **retention.apply())
 
 
 def warm_up() -> None:

@@ -18,6 +18,7 @@ urlpatterns = [
     path("chat/<uuid:conversation_id>/unarchive", views.set_archived, {"value": False}, name="unarchive_chat"),
     path("chat/<uuid:conversation_id>/delete", views.delete, name="delete_chat"),
     path("help/", include("faqs.urls")),
+    path("accounts/", include("accounts.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("health", health.live, name="health"),
