@@ -20,12 +20,13 @@ run: install ## start everything on http://127.0.0.1:8000 (PORT=8001 make run: a
 test: install-dev chromium check ## lint, types, contracts and the whole test suite
 	$(BIN)/python -m pytest --cov
 
-check: install-dev ## lint, types, import contracts, production settings
+check: install-dev ## lint, types, import contracts, production settings, OpenAPI document
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(PRODUCTION) $(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 
 bench: install-dev ## every benchmark, one table each (docs/performance.md); one alone: .venv/bin/python -m benchmarks.turns
 	@for name in turns sockets messages search pages start servers; do \

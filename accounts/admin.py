@@ -12,7 +12,6 @@ from .privacy import erasure
 from .privacy.admin import AuditedAdmin, AuditEntryAdmin
 from .roles import sync_role
 
-
 __all__ = ["AuditEntryAdmin", "UserAdmin"]
 
 

@@ -1,9 +1,12 @@
 """Second factors: their secrets are encrypted, and staff may be required to have one."""
 
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 
 from . import vault
+from .models import User
 
 CONTEXT = "mfa.authenticator"
 # What an authenticator's data may hold that must not be read from a copy of the database.
@@ -28,3 +31,12 @@ class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]
 
     def decrypt(self, encrypted_text: str) -> str:
         return open_secret(encrypted_text)
+
+
+def lacks_required_factor(user: User) -> bool:
+    """Whether this member of staff has to set up a second factor before anything else."""
+    return (
+        settings.STAFF_MFA_REQUIRED
+        and user.role != User.Role.USER
+        and not is_mfa_enabled(user, [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN])
+    )

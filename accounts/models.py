@@ -5,8 +5,9 @@ from typing import Any, ClassVar, Self
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.core.validators import URLValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Lower
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
 
@@ -105,3 +106,33 @@ class User(AbstractUser):
         guest = cls(status=cls.Status.GUEST, language=language)
         guest.set_unusable_password()
         return guest
+
+
+class SignInQuerySet(models.QuerySet["SignIn"]):
+    def open(self) -> Self:
+        """Those whose tokens count."""
+        return self.filter(revoked_at__isnull=True, expires_at__gt=timezone.now(), user__is_active=True)
+
+
+class SignIn(models.Model):
+    """One sign-in of an app: the family of tokens that its refreshes make. `current` is the only refresh that still counts."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sign_ins")
+    current = models.CharField(max_length=32)
+    user_agent = models.CharField(max_length=200, blank=True)
+    address = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[models.Manager["SignIn"]] = SignInQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index("user", F("last_used_at").desc(), name="sign_in_open", condition=Q(revoked_at__isnull=True)),
+        ]
+
+    def __str__(self) -> str:
+        return self.user_agent or str(self.pk)

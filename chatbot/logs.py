@@ -22,7 +22,8 @@ def _plain(value: Any) -> Any:
 
 
 def minimise(logger: Any, name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Keep what tells how Parley works, not who did what: no e-mail address, no query, no key from a letter."""
+    """Keep what tells how Parley works, not who did what: no e-mail address, browser, query or key from a letter."""
+    event.pop("user_agent", None)
     if isinstance(event.get("request"), str):
         event["request"] = _QUERY.sub("", event["request"])
     return {key: _plain(value) for key, value in event.items()}

@@ -5,13 +5,14 @@ from collections.abc import Awaitable, Callable
 from typing import cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.functional import SimpleLazyObject
 
 POLICY = (
     "default-src 'self'; script-src 'self'{script}; style-src 'self'{nonce}; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'{socket}; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "connect-src 'self'{socket}; object-src 'none'; base-uri 'none'; form-action 'self'{forms}; frame-ancestors 'none'"
 )
 # The admin's Alpine.js compiles the expressions of its attributes; inline scripts are as forbidden there as elsewhere.
 ADMIN_SCRIPTS = " 'unsafe-eval'"
@@ -40,7 +41,12 @@ def policy(request: HttpRequest) -> str:
     """The page's policy: with its nonce when a template used `request.csp_nonce`, and the admin's exception."""
     nonce = f" 'nonce-{request.csp_nonce}'" if _uses_nonce(request) else ""  # type: ignore[attr-defined]
     admin = ADMIN_SCRIPTS if request.path.startswith("/admin/") else ""
-    return POLICY.format(script=nonce + admin, nonce=nonce, socket=_socket(request))
+    return POLICY.format(script=nonce + admin, nonce=nonce, socket=_socket(request), forms=_forms())
+
+
+def _forms() -> str:
+    """A form may lead to the services by which people sign in."""
+    return "".join(f" {origin}" for origin in settings.FORM_ORIGINS)
 
 
 def _uses_nonce(request: HttpRequest) -> bool:

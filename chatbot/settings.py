@@ -5,6 +5,7 @@ from typing import Any
 from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
+from . import api_settings as api
 from . import logs
 from .environment import BASE_DIR, DEBUG, HTTPS, LOCAL, ONE_MACHINE, VAR_DIR, env
 from .settings_safety import *  # noqa: F403
@@ -26,6 +27,7 @@ INSTALLED_APPS = [
     "conversations",
     "faqs",
     "accounts",
+    "rest",
     "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -48,6 +50,9 @@ INSTALLED_APPS = [
     "channels",
     "corsheaders",
     "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_prometheus",
     "django_structlog",
 ]
@@ -66,7 +71,9 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "accounts.middleware.second_factor",
     "django_structlog.middlewares.RequestMiddleware",
+    "rest.middleware.RateLimitHeadersMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
 
@@ -178,7 +185,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = "username"
-ACCOUNT_EMAIL_VERIFICATION = env.str("ACCOUNT_EMAIL_VERIFICATION", default="optional")
+ACCOUNT_EMAIL_VERIFICATION = env.str("ACCOUNT_EMAIL_VERIFICATION", default="optional" if LOCAL else "mandatory")
 ACCOUNT_LOGIN_BY_CODE_ENABLED = False
 LOGIN_REDIRECT_URL = "/"
 LOGIN_URL = "/accounts/login/"
@@ -273,7 +280,18 @@ UNFOLD = {
     "SCRIPTS": [lambda _request: static("js/admin.js")],
 }
 PROMETHEUS_EXPORT_MIGRATIONS = False
-REST_FRAMEWORK = {"DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"]}
+
+# -- the REST API ---------------------------------------------------------------------------------------------
+REST_FRAMEWORK, SPECTACULAR_SETTINGS, SIMPLE_JWT = api.REST_FRAMEWORK, api.SPECTACULAR_SETTINGS, api.SIMPLE_JWT
+JWT_ALGORITHM, JWT_PRIVATE_KEY_FILES = api.JWT_ALGORITHM, api.JWT_PRIVATE_KEY_FILES
+# Shared secrets for HS256: the first signs, all verify.
+JWT_SECRETS = env.list("JWT_SECRETS", default=[SECRET_KEY])
+RATE_LIMITS_USER, RATE_LIMITS_ADDRESS, RATE_LIMITS_AUTH = (
+    api.RATE_LIMITS_USER,
+    api.RATE_LIMITS_ADDRESS,
+    api.RATE_LIMITS_AUTH,
+)
+TRUSTED_PROXIES = ALLAUTH_TRUSTED_PROXY_COUNT = api.TRUSTED_PROXIES
 
 LOGGING = logs.configure(
     json=env.str("LOG_FORMAT", default="console" if LOCAL else "json") == "json",

@@ -1,6 +1,8 @@
 """Settings that keep people and their data safe; `settings` takes them all over."""
 
-from .environment import env
+from typing import Any
+
+from .environment import HTTPS, LOCAL, env
 
 # -- browsers, other sites -----------------------------------------------------------------------------------
 # Closed unless origins are named: a page of another site can read nothing.
@@ -40,5 +42,47 @@ DJANGO_STRUCTLOG_USER_ID_FIELD = "log_id"
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 
 # -- sign-in -------------------------------------------------------------------------------------------------
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 MFA_ADAPTER = "accounts.mfa.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS
+# Who shares an address before it is confirmed could lock its owner out with a second factor.
+MFA_ALLOW_UNVERIFIED_EMAIL = False
+MFA_TOTP_TOLERANCE = 1
+STAFF_MFA_REQUIRED = env.bool("STAFF_MFA_REQUIRED", default=not LOCAL)
+
+# -- sign-in by other services: each is offered when its keys are there ------------------------------------------
+SOCIALACCOUNT_ADAPTER = "accounts.adapter.SocialAccountAdapter"
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_ONLY = False
+
+
+def _service(prefix: str, **values: Any) -> dict[str, Any]:
+    """One service's settings for allauth; without keys it has no app, and is not offered."""
+    client_id = env.str(f"{prefix}_CLIENT_ID", default="")
+    secret = env.str(f"{prefix}_CLIENT_SECRET", default="")
+    app = {"client_id": client_id, "secret": secret} | values
+    return {"APPS": [app] if client_id else [], "OAUTH_PKCE_ENABLED": True}
+
+
+OIDC_ISSUER = env.str("OIDC_ISSUER", default="")
+SOCIALACCOUNT_PROVIDERS = {
+    "google": _service("GOOGLE") | {"SCOPE": ["openid", "email", "profile"]},
+    "github": _service("GITHUB") | {"SCOPE": ["user:email"]},
+    "microsoft": _service("MICROSOFT", settings={"tenant": env.str("MICROSOFT_TENANT", default="organizations")}),
+    "openid_connect": _service(
+        "OIDC",
+        provider_id="oidc",
+        name=env.str("OIDC_NAME", default="Single sign-on"),
+        settings={"server_url": OIDC_ISSUER, "oauth_pkce_enabled": True},
+    ),
+}
+_ORIGINS = {
+    "google": "https://accounts.google.com",
+    "github": "https://github.com",
+    "microsoft": "https://login.microsoftonline.com",
+    "openid_connect": "/".join(OIDC_ISSUER.split("/")[:3]),
+}
+# Where the form that begins such a sign-in may lead.
+FORM_ORIGINS = [_ORIGINS[name] for name, service in SOCIALACCOUNT_PROVIDERS.items() if service["APPS"]]

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django import forms
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import get_language
@@ -22,7 +21,7 @@ from accounts.services import create_guest, visitor
 from conversations import selectors, services
 from conversations.models import Conversation
 
-from . import body_limit, protocol
+from . import protocol
 from .forms import EarlierForm, ListForm, RenameForm, SearchForm
 from .page_strings import strings
 
@@ -216,19 +215,3 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     if _wants_json(request):
         return _problem(403, "csrf", message)
     return render(request, "error.html", {"heading": _("Please try again"), "message": message}, status=403)
-
-
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """What Django refuses to read: 413 for too much of it, else 400. Nothing was changed."""
-    if isinstance(exception, RequestDataTooBig | TooManyFieldsSent | TooManyFilesSent):
-        return _too_large(request)
-    if _wants_json(request) or request.path.startswith(("/api/", "/v1/")):
-        return _problem(400, "bad_request", _("Something in the address or the body was not as expected."))
-    return render(request, "400.html", status=400)
-
-
-def _too_large(request: HttpRequest) -> HttpResponse:
-    message = body_limit.message(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
-    if _wants_json(request) or request.path.startswith(("/api/", "/v1/")):
-        return _problem(413, "too_large", message)
-    return render(request, "error.html", {"heading": _("That was too much at once"), "message": message}, status=413)

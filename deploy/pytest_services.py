@@ -35,6 +35,8 @@ os.environ["PARLEY_RUN"] = "1"
 os.environ["PARLEY_HTTPS"] = "0"
 os.environ["ALLOWED_HOSTS"] = "testserver,localhost,127.0.0.1"
 os.environ["LOG_FORMAT"] = "json"
+# Tests come from one address; those of the limits set their own.
+os.environ["RATE_LIMITS_USER"] = os.environ["RATE_LIMITS_ADDRESS"] = os.environ["RATE_LIMITS_AUTH"] = "1000000/minute"
 if not {"DATABASE_URL", "REDIS_URL"} <= os.environ.keys():
     _start()
 

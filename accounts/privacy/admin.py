@@ -29,7 +29,7 @@ class AuditedAdmin(ModelAdmin):
             audit.record(actor=request.user, action=action, kind=kind, subject=subject, details=details)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        response = super().changelist_view(request, extra_context)
+        response: HttpResponse = super().changelist_view(request, extra_context)
         if response.status_code == 200:
             # What was looked for may name a person: only that something was.
             self._record(request, AuditEntry.Action.LIST, searched=int("q" in request.GET))
@@ -38,10 +38,11 @@ class AuditedAdmin(ModelAdmin):
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         if (shown := kwargs.get("obj")) is not None:
             self._record(request, AuditEntry.Action.VIEW, shown)
-        return super().render_change_form(request, context, *args, **kwargs)
+        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return response
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        response = super().history_view(request, object_id, extra_context)
+        response: HttpResponse = super().history_view(request, object_id, extra_context)
         if response.status_code == 200:
             self._record(request, AuditEntry.Action.VIEW, self.get_object(request, object_id), history=1)
         return response

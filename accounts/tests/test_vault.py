@@ -4,6 +4,7 @@ import base64
 from io import StringIO
 
 import pytest
+from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP
 from django.core.exceptions import ImproperlyConfigured
@@ -99,7 +100,7 @@ def test_everything_moves_to_the_new_key(db: None, old_key: Settings) -> None:
     old_key.DATA_KEYS = [NEW]
     assert Consent.objects.get().address == "203.0.113.7"
     assert Export.objects.get().archive == archive
-    authenticators = {one.type: one.wrap() for one in user.authenticator_set.all()}
+    authenticators = {one.type: one.wrap() for one in Authenticator.objects.filter(user=user)}
     assert vault.decrypt_text(authenticators["totp"].instance.data["secret"], "mfa.authenticator") == TOTP_SECRET
     assert authenticators["recovery_codes"].get_unused_codes() == codes
 

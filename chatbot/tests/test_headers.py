@@ -11,10 +11,10 @@ from django.test.utils import override_settings
 from pytest_django import Settings
 
 from accounts.models import User
-from chatbot.body_limit import Application, BodyLimit
 from chatbot.middleware import SecurityHeadersMiddleware
 from conversations import services
 from faqs.models import FAQ, Category
+from rest.body_limit import Application, BodyLimit
 
 from .routes import forbidden_markup, path_of, patterns
 

@@ -48,7 +48,9 @@ class BodyLimit:
         return count
 
     async def _refuse(self, send: Send) -> None:
-        body = json.dumps({"code": "too_large", "message": message(self.limit)}).encode()
+        body = json.dumps(
+            {"code": "too_large", "message": message(self.limit), "fields": {}, "request_id": ""}
+        ).encode()
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
