@@ -6,11 +6,19 @@ from typing import Any
 import structlog
 
 _EMAIL = re.compile(r"[^\s@<>\"'=,;\\]+@[^\s@<>\"'=,;\\]+\.\w+")
+_UUID = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
 _QUERY = re.compile(r"\?\S*")
 # The values of a row that PostgreSQL refused.
 _DETAIL = re.compile(r"DETAIL:.*")
 # Addresses whose last part is a secret that was sent by e-mail.
 _KEY_IN_PATH = re.compile(r"(/(?:confirm-email|reset/key)/)[^/\s]+")
+
+
+def _pseudonym(found: re.Match[str]) -> str:
+    # The settings are being read when this module is.
+    from accounts import vault
+
+    return vault.pseudonym(found[0].lower())
 
 
 def _plain(value: Any) -> Any:
@@ -25,7 +33,9 @@ def minimise(logger: Any, name: str, event: structlog.typing.EventDict) -> struc
     """Keep what tells how Parley works, not who did what: no e-mail address, browser, query or key from a letter."""
     event.pop("user_agent", None)
     if isinstance(event.get("request"), str):
-        event["request"] = _QUERY.sub("", event["request"])
+        event["request"] = _UUID.sub(_pseudonym, _QUERY.sub("", event["request"]))
+    if isinstance(event.get("user_id"), str):
+        event["user_id"] = _UUID.sub(_pseudonym, event["user_id"])
     return {key: _plain(value) for key, value in event.items()}
 
 
