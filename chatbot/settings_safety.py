@@ -43,6 +43,8 @@ DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 
 # -- sign-in -------------------------------------------------------------------------------------------------
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+# A letter about every change of what opens the account.
+ACCOUNT_EMAIL_NOTIFICATIONS = True
 MFA_ADAPTER = "accounts.mfa.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_PASSKEY_LOGIN_ENABLED = True
