@@ -12,14 +12,10 @@ from django.urls import URLPattern, URLResolver, get_resolver
 NOWHERE = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 
-def patterns(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[str]:
+def patterns() -> Iterator[str]:
     """Such as `/chat/<conversation_id>/rename`, in the order in which they are tried."""
-    for entry in (resolver or get_resolver()).url_patterns:
-        pattern = prefix + str(entry.pattern)
-        if isinstance(entry, URLResolver):
-            yield from patterns(entry, pattern)
-        elif isinstance(entry, URLPattern):
-            yield simplify_regex(re.sub(r"<\w+:(\w+)>", r"(?P<\1>x)", pattern))
+    for pattern, _view in views():
+        yield pattern
 
 
 def path_of(pattern: str, **values: Any) -> str:
@@ -50,3 +46,22 @@ def forbidden_markup(html: str) -> list[str]:
     markup = Markup()
     markup.feed(html)
     return markup.forbidden
+
+
+def views(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every pattern with its view."""
+    for entry in (resolver or get_resolver()).url_patterns:
+        pattern = prefix + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            yield from views(entry, pattern)
+        elif isinstance(entry, URLPattern):
+            yield simplify_regex(re.sub(r"<\w+:(\w+)>", r"(?P<\1>x)", pattern)), entry.callback
+
+
+def methods(view: Any) -> list[str]:
+    """What a view answers to; one of the pages is asked with GET."""
+    if actions := getattr(view, "actions", None):
+        return sorted(method.upper() for method in actions if method != "head")
+    known = getattr(view, "view_class", None) or getattr(view, "cls", None)
+    found = [name.upper() for name in ("get", "post", "put", "patch", "delete") if hasattr(known, name)]
+    return found if found and "rest_framework" in str(getattr(known, "__mro__", "")) else ["GET"]
