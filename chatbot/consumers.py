@@ -1,6 +1,5 @@
 """The chat socket: one per browser tab or device, all conversations of its user (docs/protocol.md)."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
@@ -16,8 +15,8 @@ from conversations.models import Conversation, Message
 from conversations.services import Post
 
 from . import live, protocol
+from .ends import hub, inbox
 from .events import group_of
-from .inbox import Inbox
 from .metrics import SOCKETS, SOCKETS_CLOSED
 from .outbox import Outbox
 from .protocol import FrameError, Incoming
@@ -49,27 +48,6 @@ class RateLimit:
             self.tokens -= 1
             return 0.0
         return (1 - self.tokens) / self.rate
-
-
-_ends: dict[asyncio.AbstractEventLoop, tuple[live.Hub, Inbox]] = {}
-
-
-def _end() -> tuple[live.Hub, Inbox]:
-    """What all sockets of the running loop share (a web process has one loop)."""
-    running = asyncio.get_running_loop()
-    if running not in _ends:
-        for closed in [loop for loop in _ends if loop.is_closed()]:
-            del _ends[closed]
-        _ends[running] = live.Hub(), Inbox()
-    return _ends[running]
-
-
-def hub() -> live.Hub:
-    return _end()[0]
-
-
-def inbox() -> Inbox:
-    return _end()[1]
 
 
 class ChatConsumer(AsyncWebsocketConsumer):
@@ -178,17 +156,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await db(selectors.get_conversation, self.user, conversation_id)
             await self.watch(str(conversation_id))
         posted = await inbox().post(Post(self.user, content, client_id, conversation_id, frame.language()))
-        message = posted.message
-        self.outbox.put(
-            {
-                "type": "ack",
-                "client_id": str(client_id),
-                "conversation_id": str(message.conversation_id),
-                "message_id": str(message.pk),
-                "seq": message.seq,
-                "duplicate": posted.duplicate,
-            }
-        )
+        self.outbox.put(protocol.ack_frame(posted.message, duplicate=posted.duplicate))
 
     async def on_sync(self, frame: Incoming) -> None:
         conversation_id = frame.optional_uuid("conversation_id")
@@ -211,15 +179,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if reply is not None:
             text = await live.read_snapshot(hub().client, str(reply.pk), reply.attempt)
             if text is not None:
-                self.outbox.put(
-                    {
-                        "type": "snapshot",
-                        "conversation_id": key,
-                        "message_id": str(reply.pk),
-                        "attempt": reply.attempt,
-                        "content": text,
-                    }
-                )
+                self.outbox.put(protocol.snapshot_frame(key, str(reply.pk), reply.attempt, text))
         last = messages[-1].seq if messages else max(after, conversation.last_seq)
         more = len(messages) == protocol.SYNC_LIMIT
         self.outbox.put({"type": "synced", "conversation_id": key, "last_seq": last, "more": more})

@@ -10,7 +10,7 @@ from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 
 from accounts.models import User
-from chatbot import consumers, live
+from chatbot import consumers, ends, live
 from chatbot.routing import websocket_urlpatterns
 from chatbot.runtime import db
 from conversations import replies, services
@@ -60,7 +60,7 @@ async def socket(user: User) -> AsyncIterator[Socket]:
     assert (await socket.receive())["type"] == "ready"
     yield socket
     await socket.communicator.disconnect()
-    await consumers.hub().aclose()
+    await ends.hub().aclose()
 
 
 async def claimed(conversation_id: str) -> Message:
@@ -170,7 +170,7 @@ async def test_strangers_conversations_are_not_found_nor_watched(socket: Socket)
     assert (await socket.ask("Mine now", conversation_id=theirs))["code"] == "not_found"
     await socket.send(type="sync", conversation_id=theirs)
     assert (await socket.until("error"))["code"] == "not_found"
-    assert consumers.hub().watchers(theirs) == 0
+    assert ends.hub().watchers(theirs) == 0
 
 
 async def test_stop_regenerate_feedback_read(socket: Socket) -> None:
