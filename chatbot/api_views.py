@@ -1,6 +1,6 @@
 """Chatting over the API: a message is posted like one of the socket, and its answer may be streamed."""
 
-from typing import Any, cast
+from typing import cast
 from uuid import uuid4
 
 from django.db import connection
@@ -10,13 +10,12 @@ from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.models import User
 from conversations import replies, selectors, services
+from rest.idempotency import Idempotent
 from rest.problems import Conflict
 
 from . import protocol, sse
@@ -36,9 +35,7 @@ STREAM = OpenApiResponse(
 )
 
 
-class SendView(APIView):
-    renderer_classes = (JSONRenderer, sse.EventStreamRenderer)
-
+class SendView(Idempotent, sse.StreamingView):
     @extend_schema(
         request=SendSerializer,
         parameters=[LAST_EVENT_ID],
@@ -66,13 +63,8 @@ class SendView(APIView):
         last = request.headers.get("Last-Event-ID", "")
         return sse.response(ack, message=posted.message, user_id=user.pk, last_event_id=last)
 
-    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(response, Response) and getattr(request, "accepted_renderer", None) is not None:
-            request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
-        return super().finalize_response(request, response, *args, **kwargs)
 
-
-class StopView(APIView):
+class StopView(Idempotent):
     @extend_schema(request=StopSerializer, responses={202: None})
     def post(self, request: Request) -> Response:
         """End the answer that is being written; what was shown of it is kept."""

@@ -1,5 +1,6 @@
 """The chat socket: one per browser tab or device, all conversations of its user (docs/protocol.md)."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
@@ -13,6 +14,7 @@ from accounts.services import visitor_of
 from conversations import replies, selectors, services
 from conversations.models import Conversation, Message
 from conversations.services import Post
+from rest import limits
 
 from . import live, protocol
 from .ends import hub, inbox
@@ -21,6 +23,7 @@ from .metrics import SOCKETS, SOCKETS_CLOSED
 from .outbox import Outbox
 from .protocol import FrameError, Incoming
 from .runtime import db
+from .socket_auth import PROTOCOL
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +65,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.outbox = Outbox(self._send_frame, self._too_slow)
         self.watched: set[str] = set()
         self.counted = False
-        await self.accept()
+        offered = self.scope.get("subprotocols", [])
+        await self.accept(PROTOCOL if PROTOCOL in offered else None)
         user = await db(visitor_of, self.scope.get("user"), self.scope.get("session"))
         wanted = self.scope["url_route"]["kwargs"]["user_id"]
         if user is None:
@@ -155,8 +159,17 @@ class ChatConsumer(AsyncWebsocketConsumer):
         elif str(conversation_id) not in self.watched:
             await db(selectors.get_conversation, self.user, conversation_id)
             await self.watch(str(conversation_id))
+        await self._count_message(frame)
         posted = await inbox().post(Post(self.user, content, client_id, conversation_id, frame.language()))
         self.outbox.put(protocol.ack_frame(posted.message, duplicate=posted.duplicate))
+
+    async def _count_message(self, frame: Incoming) -> None:
+        """A message counts against the same limits as a request."""
+        allowances = limits.person(self.user.pk, limits.scope_address(self.scope))
+        verdict = await asyncio.to_thread(limits.take, "person", allowances)
+        if not verdict.allowed:
+            where = frame.where() | {"retry_after": verdict.reset}
+            raise FrameError("rate_limited", "Too many messages; send this one again later.", **where)
 
     async def on_sync(self, frame: Incoming) -> None:
         conversation_id = frame.optional_uuid("conversation_id")

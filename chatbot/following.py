@@ -129,11 +129,14 @@ class Follower:
         """The frames that make the client hold a reply as it is now."""
         key, message_id, text = str(reply.conversation_id), str(reply.pk), await _text_of(reply)
         if text is not None:
-            if not self.held.begins(message_id, reply.attempt, text, stored=not reply.is_active):
-                yield protocol.snapshot_frame(key, message_id, reply.attempt, text)
-            elif rest := text[len(self.held.text or "") :]:
-                yield protocol.delta_frame(key, message_id, reply.attempt, self.held.units, rest)
+            fits = self.held.begins(message_id, reply.attempt, text, stored=not reply.is_active)
+            before, units = self.held.text or "", self.held.units
+            # First, so that whoever gets the frame may ask what is held with it.
             self.held.take(message_id, reply.attempt, text)
+            if not fits:
+                yield protocol.snapshot_frame(key, message_id, reply.attempt, text)
+            elif rest := text[len(before) :]:
+                yield protocol.delta_frame(key, message_id, reply.attempt, units, rest)
         if not reply.is_active:
             yield protocol.message_frame(reply)
 

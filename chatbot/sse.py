@@ -5,7 +5,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from django.http import StreamingHttpResponse
-from rest_framework.renderers import BaseRenderer
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from conversations.models import Message
 
@@ -19,13 +22,24 @@ _ID = re.compile(r"(?P<message_id>[0-9a-f-]{36}):(?P<attempt>\d{1,5}):(?P<units>
 
 
 class EventStreamRenderer(BaseRenderer):
-    """Lets a client ask for a stream; what is no stream (an error) is rendered as JSON."""
+    """Lets a client ask for a stream; see StreamingView for what is none."""
 
     media_type = MEDIA_TYPE
     format = "event-stream"
 
     def render(self, data: Any, *args: Any, **kwargs: Any) -> bytes:
         raise NotImplementedError("Streams are not rendered at once.")
+
+
+class StreamingView(APIView):
+    """A view that may stream. What is no stream, such as an error, is JSON whatever the client accepts."""
+
+    renderer_classes = (JSONRenderer, EventStreamRenderer)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(response, Response) and getattr(request, "accepted_renderer", None) is not None:
+            request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
+        return super().finalize_response(request, response, *args, **kwargs)
 
 
 def held(last_event_id: str) -> Held:

@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 
 from accounts.models import User
 from rest.filters import YesNoFilter
+from rest.idempotency import Idempotent
 from rest.pages import Pages
 from rest.problems import Conflict
 from rest.resources import Changeable, Removable
@@ -53,7 +54,7 @@ class _Conversations(generics.GenericAPIView[Conversation]):
         return Conversation.objects.filter(user=self.request.user.pk, is_active=True)
 
 
-class ConversationsView(_Conversations, generics.ListAPIView[Conversation]):
+class ConversationsView(Idempotent, _Conversations, generics.ListAPIView[Conversation]):
     pagination_class = ConversationPages
     filterset_class = ConversationFilter
     ordering_fields = ("last_message_at", "created_at")
@@ -108,7 +109,7 @@ def _page(
     return rows[:limit], len(rows) > limit
 
 
-class FeedbackView(APIView):
+class FeedbackView(Idempotent):
     @extend_schema(request=FeedbackSerializer, responses={200: MessageSerializer})
     def post(self, request: Request, message_id: UUID) -> Response:
         """Say whether an answer helped; another verdict replaces it."""
@@ -118,7 +119,7 @@ class FeedbackView(APIView):
         return Response(MessageSerializer(message).data)
 
 
-class RegenerateView(APIView):
+class RegenerateView(Idempotent):
     @extend_schema(request=None, responses={202: MessageSerializer})
     def post(self, request: Request, message_id: UUID) -> Response:
         """Discard the last answer and ask for another, which is queued."""
@@ -130,7 +131,7 @@ class RegenerateView(APIView):
         return Response(MessageSerializer(reply).data, status.HTTP_202_ACCEPTED)
 
 
-class ReadView(APIView):
+class ReadView(Idempotent):
     @extend_schema(request=None, responses={204: None})
     def post(self, request: Request, message_id: UUID) -> Response:
         """Everything up to this message has been seen."""

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.permissions import CuratorsWrite
+from rest.idempotency import Idempotent
 from rest.pages import Pages
 from rest.problems import Conflict
 from rest.resources import Changeable, Removable
@@ -55,7 +56,7 @@ class _FAQs(generics.GenericAPIView[FAQ]):
         return visible.select_related("category").prefetch_related("phrasings")  # type: ignore[no-any-return]
 
 
-class FAQsView(_FAQs, generics.ListAPIView[FAQ]):
+class FAQsView(Idempotent, _FAQs, generics.ListAPIView[FAQ]):
     pagination_class = FAQPages
     filterset_class = FAQFilter
     ordering_fields = ("priority", "question", "updated_at", "view_count")
@@ -98,7 +99,7 @@ class _Categories(generics.GenericAPIView[Category]):
     queryset = Category.objects.all()
 
 
-class CategoriesView(_Categories, generics.ListCreateAPIView[Category]):
+class CategoriesView(Idempotent, _Categories, generics.ListCreateAPIView[Category]):
     pagination_class = CategoryPages
     filter_backends = ()
 

@@ -14,6 +14,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from .idempotency import Replay
 from .problems import Fields, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -71,6 +72,8 @@ def _as_problem(error: Exception) -> Exception:
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler."""
+    if isinstance(error, Replay):
+        return error.response
     problem = _as_problem(error)
     response = exception_handler(problem, context)
     if response is not None and isinstance(problem, exceptions.APIException):
