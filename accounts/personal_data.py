@@ -15,7 +15,7 @@ from django.contrib.sessions.models import Session
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from .models import SignIn, User
+from .models import APIKey, SignIn, User
 from .privacy import export, redis_keys
 from .privacy.holdings import Holding, Retention, Store
 from .privacy.models import Consent, Erasure, Export
@@ -74,6 +74,7 @@ HOLDINGS = [
     Holding(SocialAccount, "Sign-ins of other services", _of(SocialAccount), ("provider", "uid", "extra_data")),
     Holding(Authenticator, "Second factors", _of(Authenticator), ("type", "created_at", "last_used_at")),
     Holding(UserSession, "Signed-in browsers", _of(UserSession), ("ip", "user_agent", "created_at", "last_seen_at")),
+    Holding(APIKey, "API keys", _of(APIKey), ("name", "prefix", "scopes", "created_at", "last_used_at", "expires_at")),
     Holding(SignIn, "Signed-in apps", _of(SignIn), ("user_agent", "address", "created_at", "last_used_at")),
     Holding(Session, "Sessions", _sessions, ("expire_date",), erase=lambda person: _sessions(person).delete()[0]),
     Holding(LogEntry, "Changes in the admin", _log_entries, ("action_time", "object_repr", "change_message")),

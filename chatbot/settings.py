@@ -252,6 +252,7 @@ REPLY_HISTORY_TOKENS = env.int("REPLY_HISTORY_TOKENS", default=2000)
 
 # What the apps below the assistant may ask of it, by name.
 RETRIEVAL_PREVIEW = "chatbot.retrieval.preview"
+RETRIEVAL_LOOKUP = "chatbot.retrieval.lookup"
 MARKDOWN_RENDERER = "chatbot.markdown.render"
 
 CHAT_STARTERS = {

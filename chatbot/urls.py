@@ -26,6 +26,7 @@ urlpatterns = [
     path("accounts/", include("accounts.urls")),
     path("accounts/", include("allauth.urls")),
     path("api/v1/", include("chatbot.api_urls")),
+    path("v1/", include("chatbot.openai_urls")),
     path(".well-known/jwks.json", public_keys),
     path("api/schema", SpectacularJSONAPIView.as_view(), name="api_schema"),
     path("api/docs", TemplateView.as_view(template_name="api/docs.html"), name="api_docs"),

@@ -33,6 +33,10 @@ class FAQQuerySet(models.QuerySet["FAQ"]):
     def published(self) -> Self:
         return self.filter(status=FAQ.Status.PUBLISHED)
 
+    def visible_to(self, user: Any) -> Self:
+        """All of them for curators, the published ones for everybody else."""
+        return self.all() if user.has_perm("faqs.view_faq") else self.published()
+
 
 class FAQ(models.Model):
     """A question with its answer (Markdown) in one language; language versions share their slug."""

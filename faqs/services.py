@@ -1,15 +1,24 @@
 """Writes of the knowledge base: publishing, and the vectors that follow the texts."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from django.db import connection, transaction
-from django.db.models import F
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F, ProtectedError
 
 from . import signals
-from .models import FAQ, Embedding, EmbeddingModel
+from .models import FAQ, Category, Embedding, EmbeddingModel, Phrasing
 from .selectors import ANSWER_CHARACTERS
 
 Text = tuple[str, str]
+
+
+class SlugTaken(Exception):
+    """Another FAQ in this language has this slug."""
+
+
+class CategoryInUse(Exception):
+    """The category still has FAQs."""
 
 
 def announce(faq_id: int) -> None:
@@ -26,6 +35,41 @@ def set_status(*, faqs: Iterable[FAQ], status: str) -> int:
         faq.save()
         announce(faq.pk)
     return len(changed)
+
+
+def save_faq(*, faq: FAQ, phrasings: Sequence[str] | None = None, **values: Any) -> FAQ:
+    """Store a new or changed FAQ; phrasings that are None stay as they are. Raises SlugTaken."""
+    for name, value in values.items():
+        setattr(faq, name, value)
+    try:
+        with transaction.atomic():
+            faq.save()
+            if phrasings is not None:
+                _set_phrasings(faq, phrasings)
+    except IntegrityError as error:
+        if "faq_slug_language_unique" in str(error):
+            raise SlugTaken from None
+        raise
+    announce(faq.pk)
+    return faq
+
+
+def _set_phrasings(faq: FAQ, texts: Sequence[str]) -> None:
+    faq.phrasings.exclude(text__in=texts).delete()
+    Phrasing.objects.bulk_create([Phrasing(faq=faq, text=text) for text in texts], ignore_conflicts=True)
+
+
+def delete_faq(*, faq: FAQ) -> None:
+    announce(faq.pk)
+    faq.delete()
+
+
+def delete_category(*, category: Category) -> None:
+    """Raises CategoryInUse."""
+    try:
+        category.delete()
+    except ProtectedError:
+        raise CategoryInUse from None
 
 
 def count_view(*, faq_id: int) -> None:

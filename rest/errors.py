@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from . import body_limit
+from .idempotency import Replay
 from .problems import Fields, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -74,6 +75,8 @@ def _as_problem(error: Exception) -> Exception:
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler."""
+    if isinstance(error, Replay):
+        return error.response
     problem = _as_problem(error)
     response = exception_handler(problem, context)
     if response is not None and isinstance(problem, exceptions.APIException):

@@ -7,6 +7,8 @@ from drf_spectacular.utils import Direction, OpenApiExample, OpenApiResponse
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 
+from . import idempotency
+
 ERROR_NAME = "Error"
 
 
@@ -37,6 +39,7 @@ _FAILURES = {
     409: ("Does not fit the state", _example("conflict", "The answer is still being written.")),
     412: ("Changed meanwhile", _example("changed_meanwhile", "This was changed meanwhile. Read it again.")),
     415: ("Not JSON", _example("unsupported_media_type", 'Unsupported media type "text/plain" in request.')),
+    422: ("Key of another request", _example("key_reused", "This key was used for another request.")),
     429: ("Too many requests", _example("rate_limited", "Request was throttled. Expected available in 12 seconds.")),
     503: ("Not just now", _example("unavailable", "This could not be done just now. Send it again in a moment.")),
 }
@@ -54,9 +57,17 @@ class Schema(AutoSchema):
             found.append(404)
         if self.method in {"POST", "PUT", "PATCH"}:
             found += [409, 415]
+        if self._is_idempotent():
+            found.append(422)
         if self.method in {"PUT", "PATCH", "DELETE"}:
             found.append(412)
         return found
+
+    def _is_idempotent(self) -> bool:
+        return self.method == "POST" and isinstance(self.view, idempotency.Idempotent)
+
+    def get_override_parameters(self) -> list[Any]:
+        return [idempotency.PARAMETER] if self._is_idempotent() else []
 
     def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)

@@ -19,7 +19,7 @@ from psycopg import sql
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from accounts.models import AuditEntry, Consent, Erasure, User
+from accounts.models import APIKey, AuditEntry, Consent, Erasure, User
 from accounts.privacy import certificate, consent, erasure, export
 from chatbot import live
 from conversations import services
@@ -110,6 +110,9 @@ def live_a_life(person: User, admin: User, settings: Settings) -> None:
     consent.decide(user=person, decisions={"marketing": True}, source=Consent.Source.PAGE, address="203.0.113.7")
     export.make(export.request_export(user=person).pk)
     TOTP.activate(person, "JBSWY3DPEHPK3PXP")
+    APIKey.objects.create(user=person, name=CANARY, prefix="x", digest=CANARY)
+    said = {"content": f"{CANARY} once more", "client_id": str(uuid4())}
+    assert app.post("/api/v1/chat/send", said, headers={"Idempotency-Key": "once"}).status_code == 202
     staff = Client()
     staff.force_login(admin)
     form = {"email": person.email, "first_name": f"{CANARY}2", "role": "user", "status": "active", "language": "en"}
