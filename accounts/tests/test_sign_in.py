@@ -14,7 +14,7 @@ from django.core import mail
 from django.core.cache import cache
 from django.core.mail import EmailMultiAlternatives
 from django.test import Client
-from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
+from pytest_django import Settings
 
 from accounts.models import User
 from accounts.roles import sync_role
@@ -109,13 +109,12 @@ def test_a_recovery_code_opens_once(ada: User) -> None:
         assert other.post("/accounts/2fa/authenticate/", {"code": code}).status_code == status
 
 
-def test_what_changes_an_account_is_told_by_a_letter_in_text_and_html(
-    ada: User, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
-) -> None:
+@pytest.mark.django_db(transaction=True)
+def test_what_changes_an_account_is_told_by_a_letter_in_text_and_html() -> None:
+    account()
     client = Client()
     sign_in(client)
-    with django_capture_on_commit_callbacks(execute=True):
-        activate(client)
+    activate(client)
     (letter, *_rest) = mail.outbox
     assert letter.subject.startswith("Parley: ")
     assert isinstance(letter, EmailMultiAlternatives)
