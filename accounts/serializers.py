@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from rest.fields import Choice, Email, ModelSerializer, Secret, Text
+from rest.problems import refused
 
 from . import credentials
 from .models import SignIn, User
@@ -39,7 +40,7 @@ class UserSerializer(ModelSerializer):
 
     def validate_timezone(self, value: str) -> str:
         if value not in available_timezones():
-            raise serializers.ValidationError(_("There is no such time zone. Use a name such as Europe/Berlin."))
+            raise refused(_("There is no such time zone. Use a name such as Europe/Berlin."))
         return value
 
 
@@ -51,7 +52,7 @@ class RegisterSerializer(serializers.Serializer[Any]):
         try:
             credentials.check_password(attrs["password"], User(email=attrs["email"]))
         except DjangoValidationError as error:
-            raise serializers.ValidationError({"password": error.messages}) from None
+            raise refused({"password": error.messages}) from None
         return attrs
 
 

@@ -49,7 +49,7 @@ def main(examples: str = "200", *roles: str) -> int:
         services = Services(place, fast=True)
         services.start()
         os.environ["DATABASE_URL"], os.environ["REDIS_URL"] = str(services.database_url), str(services.redis_url)
-        system = LiveSystem(place, "fuzz", 13, **ENVIRONMENT)
+        system = LiveSystem(place, "fuzz", 13, None, **ENVIRONMENT)
         try:
             system.begin(*PROCESSES)
             done = [run(system, role, "--max-examples", examples) for role in roles or ROLES]
