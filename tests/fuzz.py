@@ -52,13 +52,16 @@ def main(examples: str = "200", *roles: str) -> int:
         system = LiveSystem(place, "fuzz", 13, None, **ENVIRONMENT)
         try:
             system.begin(*PROCESSES)
-            done = [run(system, role, "--max-examples", examples) for role in roles or ROLES]
+            return max(told(system, role, examples) for role in roles or ROLES)
         finally:
             system.end()
             services.stop()
-    for role, one in zip(roles or ROLES, done, strict=True):
-        print(f"== {role}\n{one.stdout}{one.stderr}")  # noqa: T201
-    return max(one.returncode for one in done)
+
+
+def told(system: LiveSystem, role: str, examples: str) -> int:
+    done = run(system, role, "--max-examples", examples)
+    print(f"== {role}\n{done.stdout}{done.stderr}", flush=True)  # noqa: T201
+    return done.returncode
 
 
 if __name__ == "__main__":
