@@ -5,11 +5,12 @@ from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.core.exceptions import ValidationError as DjangoValidationError
+from django.core.validators import URLValidator
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from rest.fields import Choice, Email, ModelSerializer, Secret, Text
-from rest.problems import refused
+from rest.problems import REFUSED, refused
 
 from . import credentials
 from .models import SignIn, User
@@ -18,6 +19,13 @@ from .models import SignIn, User
 class UserSerializer(ModelSerializer):
     """The signed-in person."""
 
+    avatar_url = Text(
+        max_length=500,
+        required=False,
+        allow_blank=True,
+        validators=[URLValidator(schemes=["https"], code=REFUSED)],
+        help_text=_("An address that begins with https://."),
+    )
     language = Choice(settings.LANGUAGES, required=False)
     timezone = Text(max_length=64, required=False, help_text=_("A name of the IANA database, such as Europe/Berlin."))
 
