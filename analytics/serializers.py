@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from conversations.models import Conversation
 from rest.fields import ModelSerializer
+from rest.problems import refused
 
 from .selectors import Period
 
@@ -24,10 +25,10 @@ class PeriodSerializer(serializers.Serializer[Any]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         until = attrs.get("until") or timezone.now()
         if until.year < EARLIEST_YEAR:
-            raise serializers.ValidationError({"until": [_("There was nothing to count then.")]})
+            raise refused({"until": [_("There was nothing to count then.")]})
         since = attrs.get("since") or until - USUAL
         if not since < until or until - since > LONGEST:
-            raise serializers.ValidationError(_("`since` must lie before `until`, by a year at most."))
+            raise refused(_("`since` must lie before `until`, by a year at most."))
         return {"period": Period(since, until)}
 
 

@@ -17,6 +17,7 @@ from accounts.models import User
 from conversations import replies, selectors, services
 from rest.idempotency import Idempotent
 from rest.problems import Conflict
+from rest.schema import failure
 
 from . import protocol, sse
 from .serializers import SendSerializer, SentSerializer, StopSerializer
@@ -39,7 +40,7 @@ class SendView(Idempotent, sse.StreamingView):
     @extend_schema(
         request=SendSerializer,
         parameters=[LAST_EVENT_ID],
-        responses={202: SentSerializer, (200, sse.MEDIA_TYPE): STREAM},
+        responses={202: SentSerializer, (200, sse.MEDIA_TYPE): STREAM, 404: failure(404)},
         examples=[QUESTION],
     )
     def post(self, request: Request) -> HttpResponseBase:
@@ -65,7 +66,7 @@ class SendView(Idempotent, sse.StreamingView):
 
 
 class StopView(Idempotent):
-    @extend_schema(request=StopSerializer, responses={202: None})
+    @extend_schema(request=StopSerializer, responses={202: None, 404: failure(404)})
     def post(self, request: Request) -> Response:
         """End the answer that is being written; what was shown of it is kept."""
         serializer = StopSerializer(data=request.data)

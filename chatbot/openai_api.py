@@ -13,6 +13,7 @@ from rest_framework import serializers
 from conversations.models import Message
 from conversations.selectors import Said
 from rest.fields import Choice, Text, YesNo
+from rest.problems import refused
 
 from .following import Follower
 from .protocol import MESSAGE_CHARACTERS, Frame, encode
@@ -75,7 +76,7 @@ class CompletionRequestSerializer(_Loose):
     def validate_messages(self, value: list[dict[str, str]]) -> list[Said]:
         said = [Said(one["role"], one["content"] or "") for one in value if one["role"] in {"user", "assistant"}]
         if not said or said[-1].role != "user" or not said[-1].content:
-            raise serializers.ValidationError(_("The last message must be the user's, and hold a text."))
+            raise refused(_("The last message must be the user's, and hold a text."))
         return [one for one in said[:-1] if one.content][-HISTORY:] + said[-1:]
 
 

@@ -39,6 +39,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     response = errors.handle(error, context)
     if response is not None:
         said = response.data
+        # Their interface does not tell the two apart.
+        response.status_code = 400 if response.status_code == 422 else response.status_code
         kind = _TYPES.get(
             response.status_code, "invalid_request_error" if response.status_code < 500 else "server_error"
         )

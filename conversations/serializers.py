@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from rest.fields import Choice, Identifier, ModelSerializer, Text, YesNo
+from rest.problems import refused
 
 from .models import Conversation, Feedback, Message
 from .services import TITLE_LENGTH
@@ -119,7 +120,7 @@ class MessagesQuerySerializer(serializers.Serializer[Any]):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "after" in attrs and "before" in attrs:
-            raise serializers.ValidationError(_("Send `after` or `before`, not both."))
+            raise refused(_("Send `after` or `before`, not both."))
         return attrs
 
 

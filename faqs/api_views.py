@@ -6,19 +6,21 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
-from django_filters import ChoiceFilter, FilterSet, NumberFilter
-from drf_spectacular.utils import extend_schema
-from rest_framework import generics, serializers, status
+from django_filters import ChoiceFilter, FilterSet
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import generics, status
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.permissions import CuratorsWrite
+from rest.filters import IdFilter
 from rest.idempotency import Idempotent
 from rest.pages import Pages
-from rest.problems import Conflict
-from rest.resources import Changeable, Removable
+from rest.problems import Conflict, refused
+from rest.resources import IF_MATCH, Changeable, Removable
+from rest.schema import failure
 
 from . import services
 from .models import FAQ, Category
@@ -34,7 +36,7 @@ class FAQPages(Pages):
 
 
 class FAQFilter(FilterSet):
-    category = NumberFilter(max_value=2**31 - 1, min_value=0)
+    category = IdFilter()
     language = ChoiceFilter(choices=settings.LANGUAGES)
     status = ChoiceFilter(choices=FAQ.Status.choices)
 
@@ -44,7 +46,7 @@ def save(faq: FAQ, values: dict[str, Any]) -> FAQ:
         return services.save_faq(faq=faq, **values)
     except services.SlugTaken:
         message = _("Another FAQ in this language has this slug. Choose a different one.")
-        raise serializers.ValidationError({"slug": [message]}) from None
+        raise refused({"slug": [message]}) from None
 
 
 class _FAQs(generics.GenericAPIView[FAQ]):
@@ -104,6 +106,7 @@ class CategoriesView(Idempotent, _Categories, generics.ListCreateAPIView[Categor
     filter_backends = ()
 
 
+@extend_schema_view(delete=extend_schema(parameters=[IF_MATCH], responses={204: None, 409: failure(409)}))
 class CategoryView(_Categories, Changeable, Removable):
     def change(self, instance: Category, **values: Any) -> Category:
         for name, value in values.items():

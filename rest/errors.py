@@ -12,18 +12,28 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views import defaults
 from redis.exceptions import RedisError
-from rest_framework import exceptions
+from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from . import body_limit
 from .idempotency import Replay
-from .problems import Fields, Unavailable
+from .problems import REFUSED, Fields, Unavailable
 
 log = structlog.get_logger(__name__)
 
 API_PATHS = ("/api/", "/v1/")
 WHOLE = "non_field_errors"
+# Texts that hold nothing but spaces, names that are taken, objects that are not there.
+_REFUSED = {
+    REFUSED,
+    "blank",
+    "unique",
+    "does_not_exist",
+    "null_characters_not_allowed",
+    "malformed",
+    "surrogate_characters_not_allowed",
+}
 
 
 def body(code: str, message: str, fields: Fields | None = None) -> dict[str, Any]:
@@ -43,12 +53,18 @@ def flat(detail: Any, path: str = "") -> Iterator[tuple[str, str]]:
         yield path, str(detail)
 
 
+def _is_refused(error: exceptions.ValidationError) -> bool:
+    """Whether all that is wrong is what no schema can say."""
+    return {code for _field, code in flat(error.get_codes())} <= _REFUSED
+
+
 def _invalid(error: exceptions.ValidationError) -> dict[str, Any]:
     fields: Fields = {}
     for name, message in flat(error.detail):
         fields.setdefault(name or WHOLE, []).append(message)
     whole = fields.get(WHOLE)
-    return body("invalid", whole[0] if whole else _("Some fields are not valid."), fields)
+    code = "refused" if _is_refused(error) else "invalid"
+    return body(code, whole[0] if whole else _("Some fields are not valid."), fields)
 
 
 def _body_of(error: exceptions.APIException) -> dict[str, Any]:
@@ -81,6 +97,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     response = exception_handler(problem, context)
     if response is not None and isinstance(problem, exceptions.APIException):
         response.data = _body_of(problem)
+        if isinstance(problem, exceptions.ValidationError) and _is_refused(problem):
+            response.status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
     return response
 
 

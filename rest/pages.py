@@ -3,9 +3,11 @@
 from typing import Any
 
 from django.utils.translation import gettext as _
-from rest_framework import serializers
+from rest_framework import exceptions, serializers
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
+
+from .problems import refused
 
 
 class Pages(CursorPagination):
@@ -22,6 +24,12 @@ class Pages(CursorPagination):
             message = _("This must be a whole number from 1 to %(most)d.") % {"most": self.max_page_size}
             raise serializers.ValidationError({self.page_size_query_param: [message]})
         return int(wanted)
+
+    def decode_cursor(self, request: Request) -> Any:
+        try:
+            return super().decode_cursor(request)
+        except exceptions.NotFound:
+            raise refused({self.cursor_query_param: [_("This is not a cursor of this list.")]}) from None
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         parameters: list[dict[str, Any]] = super().get_schema_operation_parameters(view)
