@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PRODUCTION := SECRET_KEY=$$($(BIN)/python -c "import secrets; print(secrets.token_urlsafe(60))") ALLOWED_HOSTS=chat.example.com PARLEY_RUN=0 DEBUG=0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench faults shots install install-dev python chromium clean
+.PHONY: help run test check bench faults fuzz shots install install-dev python chromium clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,9 @@ bench: install-dev ## every benchmark, one table each (docs/performance.md); one
 
 faults: install-dev ## half an hour of chat while everything is killed: what was lost of it
 	$(BIN)/python -m tests.faults.driver
+
+fuzz: install-dev ## every operation of the API in every role, 200 examples each: no 5xx, nothing against its document
+	$(BIN)/python -m tests.fuzz
 
 shots: install-dev chromium ## pictures of the pages of a running Parley, in var/shots/
 	$(BIN)/python -m deploy.shots

@@ -1,39 +1,49 @@
 """The account over the API."""
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, JsonResponse
 from drf_spectacular.utils import extend_schema
-from rest_framework import generics, mixins, status
+from rest_framework import generics, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from rest import errors
 from rest.pages import Pages
+from rest.resources import Patchable
 
 from . import (
     keys,
     schema,  # noqa: F401  (registers what it holds)
+    services,
     sign_ins,
 )
 from .models import SignIn, User
+from .privacy import erasure
+from .privacy.serializers import ErasureSerializer
 from .serializers import SessionSerializer, UserSerializer
 
 
-class MeView(mixins.UpdateModelMixin, generics.RetrieveAPIView[User]):
+class MeView(Patchable):
     """The signed-in person."""
 
     serializer_class = UserSerializer
 
-    def get_object(self) -> User:
-        assert isinstance(self.request.user, User)  # noqa: S101  (IsAuthenticated lets nobody else in)
-        return self.request.user
+    def find(self, *, lock: bool) -> User:
+        asking = cast(User, self.request.user)
+        return User.objects.select_for_update(no_key=True).get(pk=asking.pk) if lock else asking
 
-    def patch(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return self.partial_update(request, *args, **kwargs)
+    def change(self, instance: User, **values: Any) -> User:
+        return services.edit_profile(user=instance, **values)
+
+    @extend_schema(responses={202: ErasureSerializer})
+    def delete(self, request: Request) -> Response:
+        """Ask for everything about you to be erased. It can be taken back at me/erasure until it is due."""
+        asked = erasure.request_erasure(user=cast(User, request.user))
+        return Response(ErasureSerializer(asked).data, status.HTTP_202_ACCEPTED)
 
 
 class SessionPages(Pages):
@@ -55,8 +65,7 @@ class SessionView(APIView):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, session_id: UUID) -> Response:
         """End one of the person's sign-ins: none of its tokens counts any more."""
-        assert isinstance(request.user, User)  # noqa: S101  (IsAuthenticated lets nobody else in)
-        sign_ins.revoke(user=request.user, sign_in_id=session_id)
+        sign_ins.revoke(user=cast(User, request.user), sign_in_id=session_id)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

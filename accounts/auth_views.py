@@ -5,7 +5,7 @@ from typing import Any, cast
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
-from rest_framework import serializers, status
+from rest_framework import status
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,10 +13,11 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
 from rest.limits import client_address
-from rest.problems import Problem
+from rest.problems import Problem, refused
+from rest.schema import failure
 from rest.throttles import AuthThrottle, Throttle
 
-from . import credentials, sign_ins
+from . import credentials, mfa, sign_ins
 from .models import SignIn, User
 from .permissions import HasAccount
 from .serializers import (
@@ -33,6 +34,7 @@ from .serializers import (
 )
 
 ACCEPTED = OpenApiResponse(description="Whatever is to be done is done; a message may be on its way.")
+SIGNED_IN = {200: TokensSerializer, 401: failure(401)}
 LOGIN = OpenApiExample("login", {"email": "ada@example.com", "password": "correct horse battery"}, request_only=True)
 
 
@@ -47,12 +49,18 @@ def _too_many() -> Problem:
 
 
 def _bad_key() -> Problem:
-    return Problem(status.HTTP_400_BAD_REQUEST, "bad_key", _("This key is not valid any more. Ask for a new message."))
+    message = _("This key is not valid any more. Ask for a new message.")
+    return Problem(status.HTTP_422_UNPROCESSABLE_ENTITY, "bad_key", message)
 
 
 def _not_verified() -> Problem:
     message = _("Confirm your e-mail address first: we have sent you a message.")
     return Problem(status.HTTP_403_FORBIDDEN, "email_not_verified", message)
+
+
+def _factor_required() -> Problem:
+    message = _("Your role needs a second factor. Sign in on the web page once and set one up.")
+    return Problem(status.HTTP_403_FORBIDDEN, "second_factor_required", message)
 
 
 class _Open(APIView):
@@ -86,7 +94,7 @@ class RegisterView(_Open):
 class LoginView(_Open):
     serializer_class = LoginSerializer
 
-    @extend_schema(responses={200: TokensSerializer, 202: ChallengeSerializer}, examples=[LOGIN])
+    @extend_schema(responses=SIGNED_IN | {202: ChallengeSerializer, 403: failure(403)}, examples=[LOGIN])
     def post(self, request: Request) -> Response:
         """Exchange a password for tokens; for a challenge (202) when the account has a second factor."""
         try:
@@ -97,6 +105,8 @@ class LoginView(_Open):
             raise _too_many() from None
         except credentials.EmailNotVerified:
             raise _not_verified() from None
+        if mfa.lacks_required_factor(user):
+            raise _factor_required()
         if challenge := credentials.challenge(user):
             wanted = {"challenge": challenge, "methods": credentials.second_factors(user)}
             return Response(wanted | {"expires_in": credentials.CHALLENGE_SECONDS}, status.HTTP_202_ACCEPTED)
@@ -106,7 +116,7 @@ class LoginView(_Open):
 class ChallengeView(_Open):
     serializer_class = ChallengeAnswerSerializer
 
-    @extend_schema(responses={200: TokensSerializer})
+    @extend_schema(responses=SIGNED_IN)
     def post(self, request: Request) -> Response:
         """Answer the challenge of a sign-in with a second factor."""
         try:
@@ -123,7 +133,7 @@ class RefreshView(_Open):
     throttle_classes = (Throttle,)
     serializer_class = RefreshSerializer
 
-    @extend_schema(responses={200: TokensSerializer})
+    @extend_schema(responses=SIGNED_IN)
     def post(self, request: Request) -> Response:
         """Exchange a refresh token for the next pair. Each counts once: a second use ends the whole sign-in."""
         try:
@@ -166,7 +176,7 @@ class PasswordResetConfirmView(_Open):
         except credentials.BadKey:
             raise _bad_key() from None
         except DjangoValidationError as error:
-            raise serializers.ValidationError({"password": error.messages}) from None
+            raise refused({"password": error.messages}) from None
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -208,5 +218,5 @@ class PasswordChangeView(APIView):
         try:
             credentials.change_password(request=request._request, user=user, current=current, new=new, keep=keep)
         except DjangoValidationError as error:
-            raise serializers.ValidationError(error.message_dict) from None
+            raise refused(error.message_dict) from None
         return Response(status=status.HTTP_204_NO_CONTENT)

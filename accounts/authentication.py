@@ -7,8 +7,8 @@ from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
 from rest_framework.request import Request
 
-from . import sign_ins
-from .models import SignIn, User
+from . import api_keys, sign_ins
+from .models import APIKey, SignIn, User
 from .services import visitor
 
 SCHEME = "Bearer"
@@ -49,3 +49,20 @@ class VisitorAuthentication(SessionAuthentication):
             return None
         self.enforce_csrf(request)
         return person, None
+
+
+class KeyAuthentication(BaseAuthentication):
+    """`Authorization: Bearer <API key>`; `request.auth` is the key."""
+
+    def authenticate(self, request: Request) -> tuple[User, APIKey] | None:
+        secret = bearer_of(get_authorization_header(request))
+        if secret is None:
+            return None
+        try:
+            key = api_keys.use(secret)
+        except APIKey.DoesNotExist:
+            raise exceptions.AuthenticationFailed(_("The API key is not valid."), "invalid_api_key") from None
+        return key.user, key
+
+    def authenticate_header(self, request: Request) -> str:
+        return SCHEME

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar, Self
 
 from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import URLValidator
 from django.db import models
 from django.db.models import F, Q
@@ -10,6 +11,11 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
+
+from . import vault
+from .privacy.models import AuditEntry, Consent, Erasure, Export
+
+__all__ = ["Accounts", "AuditEntry", "Consent", "Erasure", "Export", "User"]
 
 
 class Accounts(UserManager["User"]):
@@ -91,6 +97,11 @@ class User(AbstractUser):
     def is_guest(self) -> bool:
         return self.status == self.Status.GUEST
 
+    @property
+    def log_id(self) -> str:
+        """How logs name this person."""
+        return vault.pseudonym(self.pk)
+
     @classmethod
     def new_guest(cls, *, language: str) -> Self:
         """An unsaved guest: no e-mail address and no usable password."""
@@ -127,3 +138,41 @@ class SignIn(models.Model):
 
     def __str__(self) -> str:
         return self.user_agent or str(self.pk)
+
+
+def all_scopes() -> list[str]:
+    return list(APIKey.Scope.values)
+
+
+class APIKey(models.Model):
+    """Lets a program act for a person. Only a digest is kept; `prefix` tells keys apart."""
+
+    class Scope(models.TextChoices):
+        CHAT = "chat", _("Ask the assistant")
+        MODELS = "models", _("List the models")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=100)
+    prefix = models.CharField(max_length=16, editable=False)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    scopes = ArrayField(models.CharField(max_length=16, choices=Scope), default=all_scopes)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "API key"
+        ordering: ClassVar[list[str]] = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+    @property
+    def is_open(self) -> bool:
+        return (
+            self.revoked_at is None
+            and (self.expires_at is None or self.expires_at > timezone.now())
+            and self.user.is_active
+        )

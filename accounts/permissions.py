@@ -6,7 +6,7 @@ from rest_framework.permissions import BasePermission, DjangoModelPermissionsOrA
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from .models import User
+from .models import APIKey, User
 
 
 class RolePermission(BasePermission):
@@ -31,3 +31,16 @@ class HasAccount(BasePermission):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return isinstance(request.user, User) and not request.user.is_guest
+
+
+class ScopePermission(BasePermission):
+    """For API keys that were given a scope."""
+
+    wanted: ClassVar[str] = ""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return isinstance(request.auth, APIKey) and self.wanted in request.auth.scopes
+
+
+def scope(name: str) -> type[ScopePermission]:
+    return type("ScopePermission", (ScopePermission,), {"wanted": name})

@@ -5,10 +5,12 @@ from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.core.exceptions import ValidationError as DjangoValidationError
+from django.core.validators import URLValidator
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from rest.fields import Choice, Email, ModelSerializer, Secret, Text
+from rest.problems import REFUSED, refused
 
 from . import credentials
 from .models import SignIn, User
@@ -17,6 +19,13 @@ from .models import SignIn, User
 class UserSerializer(ModelSerializer):
     """The signed-in person."""
 
+    avatar_url = Text(
+        max_length=500,
+        required=False,
+        allow_blank=True,
+        validators=[URLValidator(schemes=["https"], code=REFUSED)],
+        help_text=_("An address that begins with https://."),
+    )
     language = Choice(settings.LANGUAGES, required=False)
     timezone = Text(max_length=64, required=False, help_text=_("A name of the IANA database, such as Europe/Berlin."))
 
@@ -39,7 +48,7 @@ class UserSerializer(ModelSerializer):
 
     def validate_timezone(self, value: str) -> str:
         if value not in available_timezones():
-            raise serializers.ValidationError(_("There is no such time zone. Use a name such as Europe/Berlin."))
+            raise refused(_("There is no such time zone. Use a name such as Europe/Berlin."))
         return value
 
 
@@ -51,7 +60,7 @@ class RegisterSerializer(serializers.Serializer[Any]):
         try:
             credentials.check_password(attrs["password"], User(email=attrs["email"]))
         except DjangoValidationError as error:
-            raise serializers.ValidationError({"password": error.messages}) from None
+            raise refused({"password": error.messages}) from None
         return attrs
 
 

@@ -108,3 +108,9 @@ def on_publish_requested(sender: type, *, run_id: int, **kwargs: Any) -> None:
     from .tasks import publish
 
     dispatch(publish, run_id)
+
+
+def on_export_requested(sender: type, *, export_id: UUID, **kwargs: Any) -> None:
+    from .tasks import make_export
+
+    dispatch(make_export, str(export_id))

@@ -12,10 +12,11 @@ import structlog
 from faqs import selectors
 from faqs.models import EmbeddingModel
 from faqs.selectors import Passage
+from rest.problems import Unavailable
 
 from . import runtime, understanding
 from .providers import registry
-from .providers.base import Embedder
+from .providers.base import Embedder, ProviderError
 
 log = structlog.get_logger(__name__)
 TOP_K = 5
@@ -143,3 +144,11 @@ def preview(question: str, language: str) -> tuple[str, list[Passage]]:
     """What a visitor's question would find now, for editors."""
     found = runtime.run(retrieve(question, language))
     return found.decision.value, list(found.passages)
+
+
+def lookup(question: str, language: str) -> tuple[str, list[Passage]]:
+    """The same for the API. Raises Unavailable."""
+    try:
+        return preview(question, language)
+    except ProviderError:
+        raise Unavailable from None

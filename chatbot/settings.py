@@ -1,25 +1,18 @@
 """Settings of a Parley installation, by environment (see `.env.example`). They load without any environment set."""
 
-from pathlib import Path
 from typing import Any
 
-import environ
 from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
 from . import api_settings as api
 from . import logs
+from .environment import BASE_DIR, DEBUG, HTTPS, LOCAL, ONE_MACHINE, VAR_DIR, env
+from .settings_safety import *  # noqa: F403
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
-environ.Env.read_env(BASE_DIR / ".env", overwrite=False)
+__all__ = ["DEBUG", "ONE_MACHINE", "VAR_DIR"]
 
 # -- where and how this installation runs -------------------------------------------------------------------
-DEBUG = env.bool("DEBUG", default=False)
-ONE_MACHINE = env.bool("PARLEY_RUN", default=False)
-LOCAL = DEBUG or ONE_MACHINE
-HTTPS = env.bool("PARLEY_HTTPS", default=not LOCAL)
-VAR_DIR = Path(env.str("PARLEY_VAR", default=str(BASE_DIR / "var")))
 # Empty in production unless set: Django refuses to use an empty key.
 SECRET_KEY = env.str("SECRET_KEY", default="local-development-only" if LOCAL else "")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if LOCAL else [])
@@ -44,11 +37,19 @@ INSTALLED_APPS = [
     "django.contrib.sitemaps",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",
     "django.contrib.postgres",
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.github",
+    "allauth.socialaccount.providers.google",
+    "allauth.socialaccount.providers.microsoft",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
     "channels",
+    "corsheaders",
     "rest_framework",
     "django_filters",
     "drf_spectacular",
@@ -62,7 +63,8 @@ MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "chatbot.middleware.ContentSecurityPolicyMiddleware",
+    "chatbot.middleware.SecurityHeadersMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -71,6 +73,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "accounts.middleware.second_factor",
     "django_structlog.middlewares.RequestMiddleware",
     "rest.middleware.RateLimitHeadersMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
@@ -185,6 +188,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 30.0,
         "options": {"queue": "default", "expires": 60},
     },
+    "sweep-privacy": {
+        "task": "chatbot.tasks.sweep_privacy",
+        "schedule": 300.0,
+        "options": {"queue": "default", "expires": 600},
+    },
+    "apply-retention": {
+        "task": "chatbot.tasks.apply_retention",
+        "schedule": 24 * 3600.0,
+        "options": {"queue": "default", "expires": 24 * 3600},
+    },
 }
 
 # -- accounts ------------------------------------------------------------------------------------------------
@@ -206,7 +219,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = "username"
-ACCOUNT_EMAIL_VERIFICATION = env.str("ACCOUNT_EMAIL_VERIFICATION", default="optional")
+ACCOUNT_EMAIL_VERIFICATION = env.str("ACCOUNT_EMAIL_VERIFICATION", default="optional" if LOCAL else "mandatory")
 ACCOUNT_LOGIN_BY_CODE_ENABLED = False
 LOGIN_REDIRECT_URL = "/"
 LOGIN_URL = "/accounts/login/"
@@ -278,6 +291,7 @@ LINK_CHECKS = env.bool("LINK_CHECKS", default=True)
 RETRIEVAL_PREVIEW = "chatbot.retrieval.preview"
 FAQ_SEARCH = "chatbot.search.search_faqs"
 PUBLISH_PROGRESS = "chatbot.gate.progress_of"
+RETRIEVAL_LOOKUP = "chatbot.retrieval.lookup"
 MARKDOWN_RENDERER = "chatbot.markdown.render"
 
 # A file of FAQs (docs/knowledge.md).
@@ -306,22 +320,10 @@ UNFOLD = {
     "SITE_SYMBOL": "forum",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("img/favicon.svg")}],
     "SHOW_HISTORY": True,
-    # The pages' green.
-    "COLORS": {
-        "primary": {
-            "50": "#f0f8f5",
-            "100": "#dcefe8",
-            "200": "#b9dfd1",
-            "300": "#8cc8b3",
-            "400": "#57a98f",
-            "500": "#378c73",
-            "600": "#1f6f5c",
-            "700": "#1b5a4b",
-            "800": "#19483d",
-            "900": "#163c33",
-            "950": "#0a221d",
-        }
-    },
+    # The palette is in the style sheet; unfold would write it as an inline style into every page.
+    "COLORS": lambda _request: {},
+    "STYLES": [lambda _request: static("css/admin.css")],
+    "SCRIPTS": [lambda _request: static("js/admin.js")],
 }
 PROMETHEUS_EXPORT_MIGRATIONS = False
 

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.utils import timezone
 
 import faqs.services
+from accounts.privacy import erasure, export, retention
 from conversations import replies, selectors, services
 from conversations.models import Message
 from faqs import curation, publishing
@@ -163,6 +164,25 @@ def sweep_links() -> None:
     if settings.LINK_CHECKS:
         for faq_id in knowledge.links_due(timezone.now() - LINKS_AGE, LINKS_BATCH):
             dispatch(check_links, faq_id)
+
+
+@shared_task
+def make_export(export_id: str) -> None:
+    export.make(UUID(export_id))
+
+
+@shared_task
+def sweep_privacy() -> None:
+    """Copies that wait for a worker, and people whose time to be forgotten has come."""
+    for export_id in export.stalled():
+        dispatch(make_export, str(export_id))
+    for one in erasure.due():
+        erasure.carry_out(one.pk)
+
+
+@shared_task
+def apply_retention() -> None:
+    log.info("retention_applied", **retention.apply())
 
 
 def warm_up() -> None:

@@ -4,11 +4,14 @@ from django.urls import include, path
 from django.views.generic import TemplateView
 from drf_spectacular.views import SpectacularJSONAPIView
 
+from accounts.admin_site import guard
 from accounts.api_views import public_keys
 from faqs import views as help_pages
 from faqs.help.sitemap import SITEMAPS
 
 from . import health, views
+
+guard(admin.site)
 
 urlpatterns = [
     path("", views.new_chat, name="new_chat"),
@@ -26,8 +29,10 @@ urlpatterns = [
     path("robots.txt", help_pages.robots, name="robots"),
     path("sitemap.xml", sitemaps.index, {"sitemaps": SITEMAPS, "sitemap_url_name": "sitemap"}, name="sitemaps"),
     path("sitemap-<section>.xml", sitemaps.sitemap, {"sitemaps": SITEMAPS}, name="sitemap"),
+    path("accounts/", include("accounts.urls")),
     path("accounts/", include("allauth.urls")),
     path("api/v1/", include("chatbot.api_urls")),
+    path("v1/", include("chatbot.openai_urls")),
     path(".well-known/jwks.json", public_keys),
     path("api/schema", SpectacularJSONAPIView.as_view(), name="api_schema"),
     path("api/docs", TemplateView.as_view(template_name="api/docs.html"), name="api_docs"),

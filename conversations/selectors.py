@@ -56,6 +56,19 @@ def streaming_reply(conversation: Conversation) -> Message | None:
     return Message.objects.filter(conversation=conversation, status=Message.Status.STREAMING).first()
 
 
+def reply_to(message: Message) -> Message | None:
+    """The shown reply that answers a visitor's message; None while it waits for one, or a human answers."""
+    rows = Message.objects.filter(
+        conversation=message.conversation_id, role=Message.Role.ASSISTANT, position__gt=message.position
+    )
+    return rows.exclude(status=Message.Status.DISCARDED).select_related("feedback").order_by("position").first()
+
+
+def is_answering(conversation_id: UUID) -> bool:
+    """Whether a reply is queued or streaming in a conversation."""
+    return Message.objects.filter(conversation=conversation_id, status__in=Message.ACTIVE).exists()
+
+
 def search_conversations(user: User, query: str, limit: int = 20) -> list[SearchHit]:
     """Conversations whose title or messages contain the query, each with a piece of the text around it."""
     query = query.strip()

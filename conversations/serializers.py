@@ -7,7 +7,8 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from rest.fields import Choice, Identifier, ModelSerializer, Text, Whole, YesNo
+from rest.fields import Choice, Identifier, ModelSerializer, Text, YesNo
+from rest.problems import refused
 
 from .models import Conversation, Feedback, Message
 from .services import TITLE_LENGTH
@@ -18,8 +19,8 @@ REASON_CHARACTERS = 1000
 class ConversationSerializer(ModelSerializer):
     """A thread between a visitor and the assistant or a human agent."""
 
-    title = Text(max_length=TITLE_LENGTH, required=False, allow_blank=True)
-    language = Choice(settings.LANGUAGES, read_only=True)
+    title = Text(max_length=TITLE_LENGTH, allow_blank=True)
+    is_archived = YesNo()
 
     class Meta:
         model = Conversation
@@ -38,13 +39,6 @@ class ConversationSerializer(ModelSerializer):
         read_only_fields: ClassVar[list[str]] = [name for name in fields if name not in {"title", "is_archived"}]
 
 
-class ConversationReplacementSerializer(ConversationSerializer):
-    """All that a person decides about a conversation."""
-
-    title = Text(max_length=TITLE_LENGTH, allow_blank=True)
-    is_archived = YesNo()
-
-
 class NewConversationSerializer(serializers.Serializer[Any]):
     """A conversation without a message yet; `client_id` makes a resend return the same one."""
 
@@ -54,13 +48,12 @@ class NewConversationSerializer(serializers.Serializer[Any]):
 
 
 class SourceSerializer(serializers.Serializer[Any]):
-    """A FAQ that an answer cites as `[number]`."""
+    """A FAQ that an answer cites as `[n]`."""
 
-    number = serializers.IntegerField(required=False)
-    faq_id = serializers.IntegerField(required=False)
-    question = serializers.CharField(required=False)
-    url = serializers.CharField(required=False)
-    score = serializers.FloatField(required=False)
+    n = serializers.IntegerField()
+    faq_id = serializers.IntegerField()
+    question = serializers.CharField()
+    url = serializers.CharField()
 
 
 class ReplyErrorSerializer(serializers.Serializer[Any]):
@@ -127,13 +120,13 @@ class MessagesQuerySerializer(serializers.Serializer[Any]):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "after" in attrs and "before" in attrs:
-            raise serializers.ValidationError(_("Send `after` or `before`, not both."))
+            raise refused(_("Send `after` or `before`, not both."))
         return attrs
 
 
 class MessagePageSerializer(serializers.Serializer[Any]):
-    """`next` and `previous` continue the listing; `last_seq` is the conversation's latest number."""
+    """`next` continues the listing; `last_seq` is the conversation's latest number."""
 
     results = MessageSerializer(many=True)
     next = serializers.CharField(allow_null=True)
-    last_seq = Whole()
+    last_seq = serializers.IntegerField()

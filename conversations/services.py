@@ -79,6 +79,20 @@ def post_messages(posts: Sequence[Post]) -> list[Posted | None]:
     return posted
 
 
+def open_conversation(*, user: User, client_id: UUID, title: str = "", language: str = "") -> Conversation:
+    """A conversation of the user without a message yet; a resend returns the one that the first made."""
+    pk = conversation_id_for(user, client_id)
+    values = {
+        "title": _tidy(title),
+        "language": language or user.language,
+        "last_message_at": timezone.now(),
+    }
+    conversation, created = Conversation.objects.get_or_create(pk=pk, user=user, defaults=values)
+    if created:
+        _announce(conversation)
+    return conversation
+
+
 def _open_conversations(posts: Sequence[Post]) -> None:
     opened = [
         Conversation(
@@ -151,13 +165,32 @@ def give_feedback(*, user: User, message_id: UUID, value: str | None, reason: st
     return message
 
 
+def mark_message_read(*, user: User, message_id: UUID) -> None:
+    """The visitor has seen everything up to this message. Raises Message.DoesNotExist."""
+    message = Message.objects.get(pk=message_id, conversation__user=user)
+    mark_read(user=user, conversation_id=message.conversation_id, seq=message.seq)
+
+
+def _tidy(title: str) -> str:
+    return " ".join(title.split())[:TITLE_LENGTH]
+
+
+def edit(*, conversation: Conversation, title: str | None = None, is_archived: bool | None = None) -> Conversation:
+    """Give a conversation another title or place; what is None stays."""
+    values: dict[str, Any] = {} if title is None else {"title": _tidy(title)}
+    if is_archived is not None:
+        values["is_archived"] = is_archived
+    _update(conversation, **values)
+    return conversation
+
+
 def rename(*, conversation: Conversation, title: str) -> None:
-    _update(conversation, title=" ".join(title.split())[:TITLE_LENGTH])
+    _update(conversation, title=_tidy(title))
 
 
 def set_title_if_untitled(*, conversation_id: UUID, title: str) -> bool:
     """Give a generated title unless somebody chose one meanwhile."""
-    title = " ".join(title.split())[:TITLE_LENGTH]
+    title = _tidy(title)
     if not title or not Conversation.objects.filter(pk=conversation_id, title="").update(title=title):
         return False
     _announce(Conversation.objects.get(pk=conversation_id))

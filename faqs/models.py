@@ -87,6 +87,10 @@ class FAQQuerySet(models.QuerySet["FAQ"]):
         """Of `with_languages`: those whose original changed since they were written or looked at."""
         return self.filter(original_changed_at__gt=Coalesce("original_checked_at", "updated_at"))
 
+    def visible_to(self, user: Any) -> Self:
+        """All of them for curators, the published ones for everybody else."""
+        return self.all() if user.has_perm("faqs.view_faq") else self.published()
+
 
 class FAQ(models.Model):
     """A question with its answer (Markdown) in one language; language versions share their slug."""

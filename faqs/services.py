@@ -3,15 +3,24 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
-from django.db import connection, transaction
-from django.db.models import F
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F, ProtectedError
 
 from . import signals
-from .models import FAQ, CommonWord, Embedding, EmbeddingModel
+from .models import FAQ, Category, CommonWord, Embedding, EmbeddingModel, Phrasing
 from .selectors import ANSWER_CHARACTERS, RARE
 
 Text = tuple[str, str]
+
+
+class SlugTaken(Exception):
+    """Another FAQ in this language has this slug."""
+
+
+class CategoryInUse(Exception):
+    """The category still has FAQs."""
 
 
 _gathered: ContextVar[set[int] | None] = ContextVar("gathered", default=None)
@@ -38,6 +47,41 @@ def announce(faq_id: int) -> None:
         gathered.add(faq_id)
         return
     transaction.on_commit(lambda: signals.faq_changed.send_robust(sender=FAQ, faq_id=faq_id), robust=True)
+
+
+def save_faq(*, faq: FAQ, phrasings: Sequence[str] | None = None, **values: Any) -> FAQ:
+    """Store a new or changed FAQ; phrasings that are None stay as they are. Raises SlugTaken."""
+    for name, value in values.items():
+        setattr(faq, name, value)
+    try:
+        with transaction.atomic():
+            faq.save()
+            if phrasings is not None:
+                _set_phrasings(faq, phrasings)
+    except IntegrityError as error:
+        if "faq_slug_language_unique" in str(error):
+            raise SlugTaken from None
+        raise
+    announce(faq.pk)
+    return faq
+
+
+def _set_phrasings(faq: FAQ, texts: Sequence[str]) -> None:
+    faq.phrasings.exclude(text__in=texts).delete()
+    Phrasing.objects.bulk_create([Phrasing(faq=faq, text=text) for text in texts], ignore_conflicts=True)
+
+
+def delete_faq(*, faq: FAQ) -> None:
+    announce(faq.pk)
+    faq.delete()
+
+
+def delete_category(*, category: Category) -> None:
+    """Raises CategoryInUse."""
+    try:
+        category.delete()
+    except ProtectedError:
+        raise CategoryInUse from None
 
 
 def count_view(*, faq_id: int) -> None:

@@ -4,22 +4,36 @@ from collections.abc import Iterator
 from typing import Any
 
 import structlog
-from django.core.exceptions import ObjectDoesNotExist
+from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views import defaults
 from redis.exceptions import RedisError
-from rest_framework import exceptions
+from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from .problems import Fields, Unavailable
+from . import body_limit
+from .idempotency import Replay
+from .problems import REFUSED, Fields, Unavailable
 
 log = structlog.get_logger(__name__)
 
 API_PATHS = ("/api/", "/v1/")
 WHOLE = "non_field_errors"
+# Texts that hold nothing but spaces, names that are taken, objects that are not there.
+_REFUSED = {
+    REFUSED,
+    "blank",
+    "unique",
+    "does_not_exist",
+    "null_characters_not_allowed",
+    "malformed",
+    "surrogate_characters_not_allowed",
+}
 
 
 def body(code: str, message: str, fields: Fields | None = None) -> dict[str, Any]:
@@ -39,12 +53,18 @@ def flat(detail: Any, path: str = "") -> Iterator[tuple[str, str]]:
         yield path, str(detail)
 
 
+def _is_refused(error: exceptions.ValidationError) -> bool:
+    """Whether all that is wrong is what no schema can say."""
+    return {code for _field, code in flat(error.get_codes())} <= _REFUSED
+
+
 def _invalid(error: exceptions.ValidationError) -> dict[str, Any]:
     fields: Fields = {}
     for name, message in flat(error.detail):
         fields.setdefault(name or WHOLE, []).append(message)
     whole = fields.get(WHOLE)
-    return body("invalid", whole[0] if whole else _("Some fields are not valid."), fields)
+    code = "refused" if _is_refused(error) else "invalid"
+    return body(code, whole[0] if whole else _("Some fields are not valid."), fields)
 
 
 def _body_of(error: exceptions.APIException) -> dict[str, Any]:
@@ -71,10 +91,14 @@ def _as_problem(error: Exception) -> Exception:
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler."""
+    if isinstance(error, Replay):
+        return error.response
     problem = _as_problem(error)
     response = exception_handler(problem, context)
     if response is not None and isinstance(problem, exceptions.APIException):
         response.data = _body_of(problem)
+        if isinstance(problem, exceptions.ValidationError) and _is_refused(problem):
+            response.status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
     return response
 
 
@@ -89,9 +113,19 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What Django refuses to read."""
+    if isinstance(exception, RequestDataTooBig | TooManyFieldsSent | TooManyFilesSent):
+        return _too_large(request)
     if _is_api(request):
         return JsonResponse(body("bad_request", _("The request cannot be read.")), status=400)
     return defaults.bad_request(request, exception)
+
+
+def _too_large(request: HttpRequest) -> HttpResponse:
+    message = body_limit.message(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    if _is_api(request) or "application/json" in request.headers.get("Accept", ""):
+        return JsonResponse(body("too_large", message), status=413)
+    return render(request, "error.html", {"heading": _("That was too much at once"), "message": message}, status=413)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

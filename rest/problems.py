@@ -1,7 +1,9 @@
 """What views raise when the answer is not the expected one; `errors` gives it its shape."""
 
+from typing import Any
+
 from django.utils.translation import gettext as _
-from rest_framework import exceptions, status
+from rest_framework import exceptions, serializers, status
 
 RETRY_SECONDS = 2
 Fields = dict[str, list[str]]
@@ -15,6 +17,14 @@ class Problem(exceptions.APIException):
     ) -> None:
         super().__init__(message, code)
         self.status_code, self.fields, self.wait = status_code, fields or {}, retry_after
+
+
+REFUSED = "refused"
+
+
+def refused(fields: Any) -> serializers.ValidationError:
+    """For input that is well formed and still cannot be taken: answered with 422, malformed input with 400."""
+    return serializers.ValidationError(fields, REFUSED)
 
 
 class Conflict(Problem):

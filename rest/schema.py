@@ -5,7 +5,9 @@ from typing import Any
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import Direction, OpenApiExample, OpenApiResponse
 from rest_framework import serializers
-from rest_framework.permissions import AllowAny
+from rest_framework.permissions import SAFE_METHODS, AllowAny, DjangoModelPermissionsOrAnonReadOnly
+
+from . import idempotency
 
 ERROR_NAME = "Error"
 
@@ -37,16 +39,26 @@ _FAILURES = {
     409: ("Does not fit the state", _example("conflict", "The answer is still being written.")),
     412: ("Changed meanwhile", _example("changed_meanwhile", "This was changed meanwhile. Read it again.")),
     415: ("Not JSON", _example("unsupported_media_type", 'Unsupported media type "text/plain" in request.')),
+    422: (
+        "Well formed, but not possible",
+        _example("refused", "Some fields are not valid.", {"slug": ["It is taken."]}),
+    ),
     429: ("Too many requests", _example("rate_limited", "Request was throttled. Expected available in 12 seconds.")),
     503: ("Not just now", _example("unavailable", "This could not be done just now. Send it again in a moment.")),
 }
+
+
+def failure(code: int) -> OpenApiResponse:
+    """One way to fail, for operations that declare more of them."""
+    description, example = _FAILURES[code]
+    return OpenApiResponse(ErrorSerializer, description=description, examples=[example])
 
 
 class Schema(AutoSchema):
     """Adds the ways to fail that follow from what an operation is."""
 
     def _failures(self) -> list[int]:
-        found = [400, 405, 406, 429, 503]
+        found = [400, 405, 406, 422, 429, 503]
         open_to_all = any(isinstance(one, AllowAny) for one in self.view.get_permissions())
         if not open_to_all or self.view.get_authenticators():
             found += [401, 403]
@@ -58,11 +70,20 @@ class Schema(AutoSchema):
             found.append(412)
         return found
 
+    def _is_idempotent(self) -> bool:
+        return self.method == "POST" and isinstance(self.view, idempotency.Idempotent)
+
+    def get_override_parameters(self) -> list[Any]:
+        return [idempotency.PARAMETER] if self._is_idempotent() else []
+
+    def get_auth(self) -> list[Any]:
+        found: list[Any] = super().get_auth()
+        readers = (isinstance(one, DjangoModelPermissionsOrAnonReadOnly) for one in self.view.get_permissions())
+        return [*found, {}] if self.method in SAFE_METHODS and any(readers) else found
+
     def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         for code in self._failures():
-            description, example = _FAILURES[code]
-            response = OpenApiResponse(ErrorSerializer, description=description, examples=[example])
             if str(code) not in bodies:
-                bodies[str(code)] = self._get_response_for_code(response, str(code), ["application/json"])  # type: ignore[no-untyped-call]
+                bodies[str(code)] = self._get_response_for_code(failure(code), str(code), ["application/json"])  # type: ignore[no-untyped-call]
         return bodies

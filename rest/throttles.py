@@ -20,7 +20,7 @@ class Throttle(BaseThrottle):
     verdict = Verdict(allowed=True)
 
     def take(self, request: Request) -> Verdict:
-        return limits.take("api", limits.person(request.user.pk, limits.client_address(request._request)))
+        return limits.take("person", limits.person(request.user.pk, limits.client_address(request._request)))
 
     def allow_request(self, request: Request, view: "APIView") -> bool:
         self.verdict = request._request.rate_limit = self.take(request)  # type: ignore[attr-defined]
