@@ -171,3 +171,23 @@ class Embedding(models.Model):
     def hash_of(text: str) -> str:
         """SHA-256 of the text, in hex: the key under which a vector is reused."""
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Head(models.Model):
+    """What was fitted on one model's vectors: weights that rank better than the nearest text alone, and calibrations by language.
+
+    `fitted_on` names the state of the vectors (`selectors.vectors_version`); a head of another state is stale and is not used.
+    """
+
+    model = models.ForeignKey(EmbeddingModel, on_delete=models.CASCADE, related_name="heads")
+    fitted_on = models.CharField(max_length=64)
+    # Empty while there are too few FAQs to learn from.
+    weights = models.BinaryField(default=bytes)
+    calibrations = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["model", "-id"], name="head_latest")]
+
+    def __str__(self) -> str:
+        return f"Head {self.pk} of model {self.model_id}"

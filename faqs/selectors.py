@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
+from django.db.models import Count, Max
 from django.urls import reverse
 
-from .models import FAQ, EmbeddingModel
+from .models import FAQ, Embedding, EmbeddingModel, Head
 
 CANDIDATES = 60
 # A word that more FAQs have tells nothing.
@@ -38,6 +39,39 @@ class Passage:
 
 def live_models() -> list[EmbeddingModel]:
     return list(EmbeddingModel.objects.filter(status=EmbeddingModel.Status.LIVE).order_by("pk"))
+
+
+def vectors_version(model: EmbeddingModel) -> str:
+    """Names the state of a model's vectors: rows are only ever added and removed, so their number and the last one tell."""
+    rows = Embedding.objects.filter(model=model).aggregate(count=Count("pk"), last=Max("pk"))
+    return f"{rows['count']}.{rows['last'] or 0}"
+
+
+def fresh_head(model: EmbeddingModel) -> Head | None:
+    """The newest head (its weights not read yet), if it was fitted on the present vectors."""
+    head = Head.objects.filter(model=model).order_by("-pk").defer("weights").first()
+    return head if head is not None and head.fitted_on == vectors_version(model) else None
+
+
+@dataclass(frozen=True)
+class StoredVector:
+    """One published text's vector, as the bytes that PostgreSQL sends: a head of four bytes, then big-endian float32."""
+
+    faq_id: int
+    language: str
+    kind: str
+    sent: bytes
+
+
+def stored_vectors(model: EmbeddingModel) -> list[StoredVector]:
+    """All vectors of the published FAQs, by FAQ."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT e.faq_id, f.language, e.kind, vector_send(e.embedding) FROM faqs_embedding e "
+            "JOIN faqs_faq f ON f.id = e.faq_id WHERE e.model_id = %s AND f.status = 'published' ORDER BY e.faq_id, e.id",
+            [model.pk],
+        )
+        return [StoredVector(*row) for row in cursor]
 
 
 # The texts to embed are those of `services.texts_of`, hashed like `Embedding.hash_of`.

@@ -1,15 +1,17 @@
 """Writes of the knowledge base: publishing, and the vectors that follow the texts."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import F
 
 from . import signals
-from .models import FAQ, Embedding, EmbeddingModel
+from .models import FAQ, Embedding, EmbeddingModel, Head
 from .selectors import ANSWER_CHARACTERS
 
 Text = tuple[str, str]
+HEADS_KEPT = 3
 
 
 def announce(faq_id: int) -> None:
@@ -88,3 +90,12 @@ def store_embeddings(
         if digest in by_hash
     ]
     Embedding.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+@transaction.atomic
+def store_head(*, model: EmbeddingModel, fitted_on: str, weights: bytes, calibrations: dict[str, Any]) -> Head:
+    """Keep a newly fitted head and its few predecessors."""
+    head = Head.objects.create(model=model, fitted_on=fitted_on, weights=weights, calibrations=calibrations)
+    kept = Head.objects.filter(model=model).order_by("-pk").values_list("pk", flat=True)[:HEADS_KEPT]
+    Head.objects.filter(model=model).exclude(pk__in=list(kept)).delete()
+    return head
