@@ -18,11 +18,20 @@ BATCH = 200
 
 
 def register_models() -> None:
-    """Make sure that the configured models exist in the database with their indexes."""
+    """Make sure that the configured models exist in the database with their indexes; they build while others can be used."""
+    at_once = not registry.usable_models()
     for embedder in registry.embedders():
-        services.register_model(
-            provider=embedder.provider, name=embedder.name, width=embedder.width, languages=list(embedder.languages)
-        )
+        register(embedder, live=at_once)
+
+
+def register(embedder: Embedder, *, live: bool) -> EmbeddingModel:
+    return services.register_model(
+        provider=embedder.provider,
+        name=embedder.name,
+        width=embedder.width,
+        languages=list(embedder.languages),
+        live=live,
+    )
 
 
 def embed_faq(faq_id: int) -> None:
@@ -31,7 +40,7 @@ def embed_faq(faq_id: int) -> None:
     faq = FAQ.objects.prefetch_related("phrasings").filter(pk=faq_id).first()
     if faq is None:
         return
-    for model, embedder in registry.usable_models():
+    for model, embedder in registry.kept_models():
         _embed_with(model, embedder, faq)
 
 
@@ -39,7 +48,7 @@ def embed_stale(*, seconds: float) -> None:
     """Repair what differs from the texts, model by model, for at most about so long; the next sweep goes on."""
     register_models()
     until = time.monotonic() + seconds
-    for model, embedder in registry.usable_models():
+    for model, embedder in registry.kept_models():
         try:
             for faq in _stale_faqs(model):
                 if time.monotonic() > until:
@@ -47,6 +56,31 @@ def embed_stale(*, seconds: float) -> None:
                 _embed_with(model, embedder, faq)
         except ProviderError as error:
             log.warning("embedding_postponed", model=model.name, error=error.code)
+
+
+def build(model: EmbeddingModel, embedder: Embedder) -> Iterator[tuple[int, int]]:
+    """Bring one model up to date, telling after each FAQ how many are done of how many. Raises ProviderError."""
+    stale = list(_stale_faqs(model))
+    yield 0, len(stale)
+    for done, faq in enumerate(stale, 1):
+        _embed_with(model, embedder, faq)
+        yield done, len(stale)
+
+
+def switch_when_built() -> bool:
+    """Put the configured models in the place of others once all of them are complete; a model that somebody retired stays so."""
+    configured = [(model, one) for model, one in registry.kept_models() if one in registry.embedders()]
+    models = [model for model, _embedder in configured]
+    building = any(model.status == EmbeddingModel.Status.BUILDING for model in models)
+    if (
+        not building
+        or len(models) < len(registry.embedders())
+        or any(selectors.stale_faqs(model, 1) for model in models)
+    ):
+        return False
+    retired = services.switch_models(models=models)
+    log.info("models_switched", to=[str(model) for model in models], retired=[str(model) for model in retired])
+    return True
 
 
 def _stale_faqs(model: EmbeddingModel) -> Iterator[FAQ]:

@@ -72,8 +72,8 @@ class Knowledge:
 
 
 def fit_stale() -> list[EmbeddingModel]:
-    """Fit anew for every usable model whose vectors changed since; returns those models. Raises ProviderError."""
-    return [model for model, embedder in registry.usable_models() if fit_if_stale(model, embedder)]
+    """Fit anew for every kept model whose vectors changed since; returns those models. Raises ProviderError."""
+    return [model for model, embedder in registry.kept_models() if fit_if_stale(model, embedder)]
 
 
 def fit_if_stale(model: EmbeddingModel, embedder: Embedder) -> bool:

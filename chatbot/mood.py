@@ -79,5 +79,5 @@ def is_too_much(annoyances: Iterable[float]) -> bool:
 
 
 def annoyances(analyses: Sequence[dict[str, float] | None]) -> list[float]:
-    """Of analysed messages; what has not been read yet counts as calm."""
-    return [(analysis or {}).get("annoyance", 0.0) for analysis in analyses]
+    """Of the messages that have been read by now."""
+    return [analysis.get("annoyance", 0.0) for analysis in analyses if analysis]

@@ -84,13 +84,13 @@ class LiveModels:
 
     def _look_up(self) -> list[LiveModel]:
         known = {live.model.pk: live for live in self.models}
-        return [_with_head(model, embedder, known.get(model.pk)) for model, embedder in registry.usable_models()]
+        return [with_head(model, embedder, known.get(model.pk)) for model, embedder in registry.usable_models()]
 
     def forget(self) -> None:
         self.models = []
 
 
-def _with_head(model: EmbeddingModel, embedder: Embedder, before: LiveModel | None) -> LiveModel:
+def with_head(model: EmbeddingModel, embedder: Embedder, before: LiveModel | None = None) -> LiveModel:
     """The newest head if it was fitted on the present vectors; the one already loaded is not read again."""
     stored = selectors.fresh_head(model)
     if stored is None:
@@ -128,14 +128,19 @@ question_vectors = QuestionVectors(QUESTIONS_KEPT)
 
 
 async def retrieve(
-    question: str, language: str, *, asked_before: Sequence[str] = (), asked_back: bool = False
+    question: str,
+    language: str,
+    *,
+    asked_before: Sequence[str] = (),
+    asked_back: bool = False,
+    using: LiveModel | None = None,
 ) -> Retrieved:
     """Search the published FAQs for each thing that is asked.
 
     `asked_before` are the visitor's earlier messages; after a question was asked back (`asked_back`) none is asked back again.
-    Raises ProviderError when the question cannot be embedded.
+    `using` searches with another than the live model. Raises ProviderError when the question cannot be embedded.
     """
-    live = await live_models.covering(language)
+    live = using or await live_models.covering(language)
     if live is None:
         return Retrieved(Decision.DECLINE, question=question)
     asked = followups.parts(question)

@@ -129,6 +129,7 @@ def embed_faq(faq_id: int) -> None:
 def sweep_embeddings() -> None:
     embedding.embed_stale(seconds=SWEEP_SECONDS)
     fit_heads()
+    embedding.switch_when_built()
 
 
 def fit_soon() -> None:

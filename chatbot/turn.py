@@ -19,7 +19,7 @@ from conversations.models import Message
 from conversations.replies import Outcome
 from conversations.selectors import Said
 
-from . import compose, live, mood, prompt, runtime, understanding
+from . import compose, live, mood, notes, prompt, runtime, understanding
 from .citations import Citations
 from .metrics import FENCED, FIRST_TOKEN, REPLIES, REPLY_SECONDS
 from .providers import registry
@@ -239,12 +239,12 @@ def _written(turn: Turn, status: str) -> Outcome:
     return Outcome(
         status=status,
         content=turn.stream.text.strip(),
-        sources=_sources(turn),
+        sources=notes.sources(turn),
         model_used=turn.model_used or "local",
         tokens_used=turn.usage_tokens,
         response_time_ms=round((time.monotonic() - turn.started) * 1000),
-        confidence=_confidence(turn),
-        metadata=_metadata(turn),
+        confidence=notes.confidence(turn),
+        metadata=notes.metadata(turn),
     )
 
 
@@ -256,42 +256,11 @@ def _failed(turn: Turn, code: str) -> Outcome:
     return Outcome(
         status=Status.FAILED,
         content=f"{shown}\n\n{notice}" if shown else notice,
-        sources=_sources(turn),
+        sources=notes.sources(turn),
         model_used=turn.model_used,
         response_time_ms=round((time.monotonic() - turn.started) * 1000),
-        metadata=_metadata(turn) | {"error": error},
+        metadata=notes.metadata(turn) | {"error": error},
     )
-
-
-def _sources(turn: Turn) -> list[dict[str, Any]]:
-    passages = turn.retrieved.passages
-    return [
-        {"n": n, "faq_id": passages[n - 1].faq_id, "question": passages[n - 1].question, "url": passages[n - 1].url}
-        for n in turn.citations.cited
-    ]
-
-
-def _confidence(turn: Turn) -> float | None:
-    """The probability that the best passage answers; None where nothing was looked for."""
-    return None if turn.occasion or not turn.retrieved.question else round(turn.retrieved.confidence, 4)
-
-
-def _metadata(turn: Turn) -> dict[str, Any]:
-    """What is worth keeping for editors: the decision, the scores, and what was offered."""
-    found = turn.retrieved
-    scores = [{"faq_id": passage.faq_id, "score": round(passage.score, 4)} for passage in found.passages]
-    metadata: dict[str, Any] = {
-        "decision": turn.occasion or found.decision.value,
-        "scores": scores,
-        "language": turn.language,
-    }
-    if turn.offers_human:
-        metadata["offered_human"] = True
-    if found.parts:
-        metadata["parts"] = [{"question": part.question, "decision": part.decision.value} for part in found.parts]
-    if not turn.occasion and found.decision is Decision.CLARIFY and settings.CHAT_PROVIDER == "local":
-        metadata["suggestions"] = [passage.question for passage in found.passages[:2]]
-    return metadata
 
 
 def _record(turn: Turn, ended: Message | None) -> None:

@@ -114,7 +114,11 @@ class Phrasing(models.Model):
 
 
 class EmbeddingModel(models.Model):
-    """A model whose vectors are kept; each has an HNSW index of its own (`services.register_model`)."""
+    """A model whose vectors are kept; each has an HNSW index of its own (`services.register_model`).
+
+    Questions are searched with live models only. A model that is building catches up beside them; one that was retired keeps its
+    vectors, so that a switch can be rolled back.
+    """
 
     class Status(models.TextChoices):
         BUILDING = "building", _("Building")
@@ -128,6 +132,9 @@ class EmbeddingModel(models.Model):
     languages = models.JSONField(default=list, blank=True)
     status = models.CharField(max_length=16, choices=Status, default=Status.BUILDING)
     created_at = models.DateTimeField(auto_now_add=True)
+    # The models of one switch share its time: `services.roll_back`.
+    live_since = models.DateTimeField(null=True, blank=True)
+    retired_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
@@ -140,6 +147,10 @@ class EmbeddingModel(models.Model):
 
     def covers(self, language: str) -> bool:
         return not self.languages or language in self.languages
+
+    def replaces(self, other: "EmbeddingModel") -> bool:
+        """Whether everything that the other is used for can be asked of this one."""
+        return not self.languages or bool(other.languages and set(other.languages) <= set(self.languages))
 
 
 class Embedding(models.Model):

@@ -74,6 +74,18 @@ def stored_vectors(model: EmbeddingModel) -> list[StoredVector]:
         return [StoredVector(*row) for row in cursor]
 
 
+def retired_by_latest_switch() -> list[EmbeddingModel]:
+    """What a rollback brings back: the models that were retired when the latest ones went live; none, when nothing was."""
+    latest = EmbeddingModel.objects.filter(status=EmbeddingModel.Status.LIVE).aggregate(at=Max("live_since"))["at"]
+    rows = EmbeddingModel.objects.filter(status=EmbeddingModel.Status.RETIRED, retired_at=latest)
+    return list(rows.order_by("pk")) if latest else []
+
+
+def kept_models() -> list[EmbeddingModel]:
+    """Those whose vectors follow the texts: what is live, and what is building to become so."""
+    return list(EmbeddingModel.objects.exclude(status=EmbeddingModel.Status.RETIRED).order_by("pk"))
+
+
 # The texts to embed are those of `services.texts_of`, hashed like `Embedding.hash_of`.
 _STALE = """
 WITH wanted AS (

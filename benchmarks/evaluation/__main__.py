@@ -174,6 +174,23 @@ def evaluate_language() -> str:
     return f"language of {len(asked)} sentences in {len(EIGHT)} languages: {sum(right) / len(right):.3f}, {each:.2f} ms each"
 
 
+def evaluate_sentiment() -> str:
+    """Positive against negative sentences of films, and calm questions of bank customers that are taken for annoyed ones."""
+    from chatbot import mood, runtime
+    from chatbot.providers import registry
+
+    english = registry.embedders()[0]
+    sentences = datasets.read("sst2_dev")["test"]
+    felt = [runtime.run(mood.mood_of(english, text)).sentiment > 0 for text, _label in sentences]
+    line = f"sentiment of {len(felt)} sentences: F1 {figures.f1(felt, [label == 1 for _text, label in sentences]):.3f}"
+    if calm := datasets.read("banking77"):
+        flagged = [runtime.run(mood.mood_of(english, text)).annoyance > 0 for text, _topic in calm["test"]]
+        line += (
+            f"; of {len(flagged)} questions of bank customers {sum(flagged) / len(flagged):.2%} are taken for annoyed"
+        )
+    return line
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="sets whose name contains this")
@@ -187,6 +204,8 @@ def main() -> None:
             if options.only in data.name:
                 print(evaluate(data), flush=True)
         print(evaluate_golden(), flush=True)
+        if datasets.read("sst2_dev"):
+            print(evaluate_sentiment(), flush=True)
         if datasets.read("language_sentences"):
             print(evaluate_language(), flush=True)
 
