@@ -159,7 +159,8 @@ class Trial:
     def _judged(self, near: Floats, scores: Floats | None, language: str, places: Ints) -> Sample:
         """Ranked like an answer is: the nearest FAQs of the language by cosine, then by both scores."""
         mine = np.flatnonzero(self.knowledge.languages == language)
-        candidates = np.argsort(-near[:, mine], axis=1)[:, :RANKED]
+        last = min(RANKED, len(mine)) - 1
+        candidates = np.argpartition(-near[:, mine], last, axis=1)[:, : last + 1]
         cosines = np.take_along_axis(near[:, mine], candidates, axis=1).astype(np.float64)
         second = (
             np.take_along_axis(scores[:, mine], candidates, axis=1).astype(np.float64) if scores is not None else None

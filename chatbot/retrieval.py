@@ -1,5 +1,6 @@
 """From a question to passages and a decision: answer, ask back, or say that the knowledge base does not know."""
 
+import asyncio
 import time
 from array import array
 from collections import OrderedDict
@@ -9,6 +10,7 @@ from enum import StrEnum
 
 import numpy as np
 import structlog
+from django.db import DatabaseError, InterfaceError
 
 from faqs import selectors
 from faqs.models import EmbeddingModel
@@ -69,18 +71,31 @@ class LiveModel:
 
 @dataclass
 class LiveModels:
-    """The models that questions are searched with, looked up again after some seconds."""
+    """The models that questions are searched with, looked up again in the background after some seconds."""
 
     models: list[LiveModel] = field(default_factory=list)
     until: float = 0.0
+    looking: "asyncio.Task[None] | None" = None
 
     async def covering(self, language: str) -> LiveModel | None:
-        """The model made for this language before one made for all."""
-        if not self.models or time.monotonic() > self.until:
-            self.models = await runtime.db(self._look_up)
-            self.until = time.monotonic() + MODELS_SECONDS
+        """The model made for this language before one made for all. No question waits for a second look."""
+        if not self.models:
+            await self._refresh()
+        elif time.monotonic() > self.until and (self.looking is None or self.looking.done()):
+            self.looking = asyncio.create_task(self._refresh_if_possible())
         covering = [live for live in self.models if live.model.covers(language)]
         return min(covering, key=lambda live: not live.model.languages, default=None)
+
+    async def _refresh(self) -> None:
+        self.models = await runtime.db(self._look_up)
+        self.until = time.monotonic() + MODELS_SECONDS
+
+    async def _refresh_if_possible(self) -> None:
+        """What is known stays in use while the database is away."""
+        try:
+            await self._refresh()
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("models_not_refreshed", error=type(error).__name__)
 
     def _look_up(self) -> list[LiveModel]:
         known = {live.model.pk: live for live in self.models}

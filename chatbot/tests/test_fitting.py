@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from django.core.cache import cache
 from django.core.management import call_command
+from django.db import OperationalError
 
 from chatbot import confidence, fitting, ranking, retrieval, tasks
 from chatbot.golden import GoldenQuestion
@@ -92,14 +93,37 @@ def test_a_head_is_fitted_once_and_again_when_vectors_change(model: EmbeddingMod
     assert Head.objects.count() == services.HEADS_KEPT
 
 
+async def second_look() -> LiveModel:
+    """The model after the look in the background that this call starts."""
+    live_models.until = 0.0
+    assert await live_models.covering("en") is not None
+    assert live_models.looking is not None
+    await live_models.looking
+    found = await live_models.covering("en")
+    assert found is not None
+    return found
+
+
 def test_a_loaded_head_is_not_read_again(model: EmbeddingModel, tiny: Tiny) -> None:
     publish(model, ranking.FAQS_AT_LEAST)
     fitting.fit_stale()
     first = live()
-    live_models.models, live_models.until = [first], 0.0
-    again = run(live_models.covering("en"))
-    assert again is not None
-    assert again.head is first.head
+    assert run(second_look()).head is first.head
+    Embedding.objects.filter(kind="phrasing").delete()
+    assert run(second_look()).head is None
+
+
+def test_what_is_known_stays_in_use_while_the_database_is_away(
+    model: EmbeddingModel, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(model, 3)
+    first = live()
+
+    def away() -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(registry, "usable_models", away)
+    assert run(second_look()) is first
 
 
 def test_few_faqs_have_no_head_but_an_entry(model: EmbeddingModel, tiny: Tiny) -> None:
