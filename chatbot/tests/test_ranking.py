@@ -34,7 +34,6 @@ def test_the_head_learns_what_does_not_matter() -> None:
     plain = np.stack([vectors[owners == place].mean(axis=0) for place in range(FAQS)])
     by_head = right(head.turned(vectors) @ head.centres.T, owners)
     assert by_head > right(vectors @ ranking.unit(plain).T, owners) + 0.05
-    assert by_head > 0.9
 
 
 def test_without_phrasings_it_is_the_cosine_around_the_mean() -> None:
