@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PRODUCTION := SECRET_KEY=$$($(BIN)/python -c "import secrets; print(secrets.token_urlsafe(60))") ALLOWED_HOSTS=chat.example.com PARLEY_RUN=0 DEBUG=0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench faults fuzz shots install install-dev python chromium clean
+.PHONY: help run test check bench eval faults fuzz shots install install-dev python chromium clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,9 @@ check: install-dev ## lint, types, import contracts, production settings, OpenAP
 bench: install-dev ## every benchmark, one table each (docs/performance.md); one alone: .venv/bin/python -m benchmarks.turns
 	@for name in turns sockets messages search pages start servers; do \
 	  echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
+
+eval: install-dev ## how right the answers are, one line a data set (docs/evaluation.md); PARLEY_DATA=folder of the public sets
+	$(BIN)/python -m benchmarks.evaluation
 
 faults: install-dev ## half an hour of chat while everything is killed: what was lost of it
 	$(BIN)/python -m tests.faults.driver

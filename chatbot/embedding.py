@@ -23,11 +23,20 @@ SWEEPING = 0x656D6265
 
 
 def register_models() -> None:
-    """Make sure that the configured models exist in the database with their indexes."""
+    """Make sure that the configured models exist in the database with their indexes; they build while others can be used."""
+    at_once = not registry.usable_models()
     for embedder in registry.embedders():
-        services.register_model(
-            provider=embedder.provider, name=embedder.name, width=embedder.width, languages=list(embedder.languages)
-        )
+        register(embedder, live=at_once)
+
+
+def register(embedder: Embedder, *, live: bool) -> EmbeddingModel:
+    return services.register_model(
+        provider=embedder.provider,
+        name=embedder.name,
+        width=embedder.width,
+        languages=list(embedder.languages),
+        live=live,
+    )
 
 
 def embed_faq(faq_id: int) -> None:
@@ -36,7 +45,7 @@ def embed_faq(faq_id: int) -> None:
     faq = FAQ.objects.prefetch_related("phrasings").filter(pk=faq_id).first()
     if faq is None:
         return
-    for model, embedder in registry.usable_models():
+    for model, embedder in registry.kept_models():
         _embed_with(model, embedder, [faq])
 
 
@@ -57,7 +66,7 @@ def embed_stale(*, seconds: float) -> None:
 
 
 def _sweep(*, until: float) -> None:
-    for model, embedder in registry.usable_models():
+    for model, embedder in registry.kept_models():
         try:
             for faqs in _stale_faqs(model):
                 if time.monotonic() > until:
@@ -65,6 +74,33 @@ def _sweep(*, until: float) -> None:
                 _embed_with(model, embedder, faqs)
         except ProviderError as error:
             log.warning("embedding_postponed", model=model.name, error=error.code)
+
+
+def build(model: EmbeddingModel, embedder: Embedder) -> Iterator[tuple[int, int]]:
+    """Bring one model up to date, telling after each batch how many FAQs are done of how many. Raises ProviderError."""
+    batches = list(_stale_faqs(model))
+    done, total = 0, sum(map(len, batches))
+    yield done, total
+    for faqs in batches:
+        _embed_with(model, embedder, faqs)
+        done += len(faqs)
+        yield done, total
+
+
+def switch_when_built() -> bool:
+    """Put the configured models in the place of others once all of them are complete; a model that somebody retired stays so."""
+    configured = [(model, one) for model, one in registry.kept_models() if one in registry.embedders()]
+    models = [model for model, _embedder in configured]
+    building = any(model.status == EmbeddingModel.Status.BUILDING for model in models)
+    if (
+        not building
+        or len(models) < len(registry.embedders())
+        or any(selectors.stale_faqs(model, 1) for model in models)
+    ):
+        return False
+    retired = services.switch_models(models=models)
+    log.info("models_switched", to=[str(model) for model in models], retired=[str(model) for model in retired])
+    return True
 
 
 def _stale_faqs(model: EmbeddingModel) -> Iterator[Sequence[FAQ]]:

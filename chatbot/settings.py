@@ -183,6 +183,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 600.0,
         "options": {"queue": "default", "expires": 600},
     },
+    "sweep-analysis": {
+        "task": "chatbot.tasks.sweep_analysis",
+        "schedule": 60.0,
+        "options": {"queue": "default", "expires": 60},
+    },
     "sweep-moderation": {
         "task": "chatbot.tasks.sweep_moderation",
         "schedule": 30.0,
@@ -274,6 +279,8 @@ CHAT_PROVIDER = env.str("CHAT_PROVIDER", default="openai" if OPENAI_API_KEY else
 EMBEDDING_PROVIDER = env.str("EMBEDDING_PROVIDER", default=CHAT_PROVIDER)
 MODERATION_PROVIDER = env.str("MODERATION_PROVIDER", default=CHAT_PROVIDER)
 LOCAL_MODELS_DIR = env.str("LOCAL_MODELS_DIR", default="") or None
+# Names that are noted when a visitor's message has them.
+PRODUCT_NAMES = env.list("PRODUCT_NAMES", default=[])
 # Pace of the local composer, in words a second, so that a long answer can be read as it appears.
 LOCAL_WORDS_PER_SECOND = env.float("LOCAL_WORDS_PER_SECOND", default=60.0)
 

@@ -37,6 +37,7 @@ class Outcome:
     model_used: str = ""
     tokens_used: int = 0
     response_time_ms: int | None = None
+    confidence: float | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import Q
@@ -102,6 +102,8 @@ def snippet(text: str, query: str, around: int = 60) -> str:
 class Said(NamedTuple):
     role: str
     content: str
+    metadata: dict[str, Any] = {}
+    analysis: dict[str, Any] | None = None
 
 
 def prompt_messages(reply: Message, *, limit: int) -> list[Said]:
@@ -112,9 +114,11 @@ def prompt_messages(reply: Message, *, limit: int) -> list[Said]:
         type=Message.Type.TEXT,
         status__in=[Message.Status.SENT, Message.Status.STOPPED],
     ).exclude(content="")
-    latest = rows.order_by("-position").values_list("role", "content", "moderation")[:limit]
+    latest = rows.order_by("-position").values_list("role", "content", "metadata", "analysis", "moderation")[:limit]
     return [
-        Said(role, content) for role, content, moderation in reversed(latest) if not (moderation or {}).get("flagged")
+        Said(role, content, metadata, analysis)
+        for role, content, metadata, analysis, moderation in reversed(latest)
+        if not (moderation or {}).get("flagged")
     ]
 
 
@@ -138,6 +142,18 @@ def unmoderated(*, before: datetime, limit: int = 200) -> list[UUID]:
     """Visitors' messages that should have a verdict by now."""
     rows = Message.objects.filter(role=Message.Role.USER, moderation__isnull=True, created_at__lt=before)
     return list(rows.order_by("created_at").values_list("pk", flat=True)[:limit])
+
+
+def unread(*, before: datetime, limit: int = 200) -> list[UUID]:
+    """Visitors' messages that should have been analysed by now."""
+    rows = Message.objects.filter(role=Message.Role.USER, analysis__isnull=True, created_at__lt=before)
+    return list(rows.order_by("created_at").values_list("pk", flat=True)[:limit])
+
+
+def latest_analyses(conversation_id: UUID, *, limit: int = 10) -> list[dict[str, Any] | None]:
+    """Of the visitor's latest messages, in reading order."""
+    rows = Message.objects.filter(conversation_id=conversation_id, role=Message.Role.USER).order_by("-position")
+    return list(rows.values_list("analysis", flat=True)[:limit])[::-1]
 
 
 def first_exchange(conversation_id: UUID) -> list[Message]:

@@ -18,6 +18,7 @@ from .models import Conversation, Feedback, Message
 
 TITLE_LENGTH = 120
 HUMAN_TAG = "human_requested"
+FRUSTRATED_TAG = "frustrated"
 
 
 @dataclass(frozen=True)
@@ -233,10 +234,16 @@ def _announce(conversation: Conversation, *, deleted: bool = False) -> None:
 
 def request_human(*, conversation_id: UUID) -> None:
     """Note for the team that this visitor asked for a person."""
-    conversation = Conversation.objects.get(pk=conversation_id)
-    if HUMAN_TAG not in conversation.tags:
-        conversation.tags.append(HUMAN_TAG)
-        conversation.context["human_requested_at"] = timezone.now().isoformat()
+    add_tag(conversation_id=conversation_id, tag=HUMAN_TAG)
+
+
+@transaction.atomic
+def add_tag(*, conversation_id: UUID, tag: str) -> None:
+    """Mark a conversation for the team, once, and since when."""
+    conversation = Conversation.objects.select_for_update(no_key=True).get(pk=conversation_id)
+    if tag not in conversation.tags:
+        conversation.tags.append(tag)
+        conversation.context[f"{tag}_at"] = timezone.now().isoformat()
         conversation.save(update_fields=["tags", "context", "updated_at"])
 
 
@@ -244,3 +251,8 @@ def record_moderation(*, message_id: UUID, flagged: bool, categories: list[str],
     """Store the verdict on a visitor's message, once; False when it had one (or is gone)."""
     verdict = {"flagged": flagged, "categories": categories, "provider": provider}
     return bool(Message.objects.filter(pk=message_id, moderation__isnull=True).update(moderation=verdict))
+
+
+def record_analysis(*, message_id: UUID, analysis: dict[str, Any]) -> bool:
+    """Store what was read in a visitor's message, once; False when that was done before (or the message is gone)."""
+    return bool(Message.objects.filter(pk=message_id, analysis__isnull=True).update(analysis=analysis))

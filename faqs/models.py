@@ -204,7 +204,11 @@ class Phrasing(models.Model):
 
 
 class EmbeddingModel(models.Model):
-    """A model whose vectors are kept; each has an HNSW index of its own (`services.register_model`)."""
+    """A model whose vectors are kept; each has an HNSW index of its own (`services.register_model`).
+
+    Questions are searched with live models only. A model that is building catches up beside them; one that was retired keeps its
+    vectors, so that a switch can be rolled back.
+    """
 
     class Status(models.TextChoices):
         BUILDING = "building", _("Building")
@@ -218,6 +222,9 @@ class EmbeddingModel(models.Model):
     languages = models.JSONField(default=list, blank=True)
     status = models.CharField(max_length=16, choices=Status, default=Status.BUILDING)
     created_at = models.DateTimeField(auto_now_add=True)
+    # The models of one switch share its time: `services.roll_back`.
+    live_since = models.DateTimeField(null=True, blank=True)
+    retired_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
@@ -230,6 +237,10 @@ class EmbeddingModel(models.Model):
 
     def covers(self, language: str) -> bool:
         return not self.languages or language in self.languages
+
+    def replaces(self, other: "EmbeddingModel") -> bool:
+        """Whether everything that the other is used for can be asked of this one."""
+        return not self.languages or bool(other.languages and set(other.languages) <= set(self.languages))
 
 
 class Embedding(models.Model):
@@ -276,3 +287,23 @@ class CommonWord(models.Model):
 
     def __str__(self) -> str:
         return self.lexeme
+
+
+class Head(models.Model):
+    """What was fitted on one model's vectors: weights that rank better than the nearest text alone, and calibrations by language.
+
+    `fitted_on` names the state of the vectors (`selectors.vectors_version`); a head of another state is stale and is not used.
+    """
+
+    model = models.ForeignKey(EmbeddingModel, on_delete=models.CASCADE, related_name="heads")
+    fitted_on = models.CharField(max_length=64)
+    # Empty while there are too few FAQs to learn from.
+    weights = models.BinaryField(default=bytes)
+    calibrations = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["model", "-id"], name="head_latest")]
+
+    def __str__(self) -> str:
+        return f"Head {self.pk} of model {self.model_id}"

@@ -10,10 +10,10 @@ import psycopg
 from django.conf import settings
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
-from django.db.models import F, Q
+from django.db.models import Count, F, Max, Q
 from django.urls import reverse
 
-from .models import FAQ, EmbeddingModel, GoldenQuestion
+from .models import FAQ, Embedding, EmbeddingModel, GoldenQuestion, Head
 
 CANDIDATES = 60
 # A word that more FAQs have tells nothing.
@@ -51,6 +51,51 @@ def text_config(language: str) -> str:
 
 def live_models() -> list[EmbeddingModel]:
     return list(EmbeddingModel.objects.filter(status=EmbeddingModel.Status.LIVE).order_by("pk"))
+
+
+def vectors_version(model: EmbeddingModel) -> str:
+    """Names the state of a model's vectors: rows are only ever added and removed, so their number and the last one tell."""
+    rows = Embedding.objects.filter(model=model).aggregate(count=Count("pk"), last=Max("pk"))
+    return f"{rows['count']}.{rows['last'] or 0}"
+
+
+def fresh_head(model: EmbeddingModel) -> Head | None:
+    """The newest head (its weights not read yet), if it was fitted on the present vectors."""
+    head = Head.objects.filter(model=model).order_by("-pk").defer("weights").first()
+    return head if head is not None and head.fitted_on == vectors_version(model) else None
+
+
+@dataclass(frozen=True)
+class StoredVector:
+    """One published text's vector, as the bytes that PostgreSQL sends: a head of four bytes, then big-endian float32."""
+
+    faq_id: int
+    language: str
+    kind: str
+    sent: bytes
+
+
+def stored_vectors(model: EmbeddingModel) -> list[StoredVector]:
+    """All vectors of the published FAQs, by FAQ."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT e.faq_id, f.language, e.kind, vector_send(e.embedding) FROM faqs_embedding e "
+            "JOIN faqs_faq f ON f.id = e.faq_id WHERE e.model_id = %s AND f.status = 'published' ORDER BY e.faq_id, e.id",
+            [model.pk],
+        )
+        return [StoredVector(*row) for row in cursor]
+
+
+def retired_by_latest_switch() -> list[EmbeddingModel]:
+    """What a rollback brings back: the models that were retired when the latest ones went live; none, when nothing was."""
+    latest = EmbeddingModel.objects.filter(status=EmbeddingModel.Status.LIVE).aggregate(at=Max("live_since"))["at"]
+    rows = EmbeddingModel.objects.filter(status=EmbeddingModel.Status.RETIRED, retired_at=latest)
+    return list(rows.order_by("pk")) if latest else []
+
+
+def kept_models() -> list[EmbeddingModel]:
+    """Those whose vectors follow the texts: what is live, and what is building to become so."""
+    return list(EmbeddingModel.objects.exclude(status=EmbeddingModel.Status.RETIRED).order_by("pk"))
 
 
 # The texts to embed are those of `services.texts_of`, hashed like `Embedding.hash_of`.

@@ -3,16 +3,19 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F, ProtectedError
+from django.utils import timezone
 
 from . import signals
-from .models import FAQ, Category, CommonWord, Embedding, EmbeddingModel, Phrasing
+from .models import FAQ, Category, CommonWord, Embedding, EmbeddingModel, Head, Phrasing
 from .selectors import ANSWER_CHARACTERS, RARE
 
 Text = tuple[str, str]
+HEADS_KEPT = 3
 
 
 class SlugTaken(Exception):
@@ -88,13 +91,15 @@ def count_view(*, faq_id: int) -> None:
     FAQ.objects.filter(pk=faq_id).update(view_count=F("view_count") + 1)
 
 
-def register_model(*, provider: str, name: str, width: int, languages: Sequence[str]) -> EmbeddingModel:
-    """The stored model, made live with an HNSW index of its own when it is new. Idempotent and safe to run at the same time."""
+def register_model(
+    *, provider: str, name: str, width: int, languages: Sequence[str], live: bool = True
+) -> EmbeddingModel:
+    """The stored model, with an HNSW index of its own when it is new; `live` makes it live whatever it was.
+
+    Idempotent and safe to run at the same time.
+    """
     model, created = EmbeddingModel.objects.get_or_create(
-        provider=provider,
-        name=name,
-        width=width,
-        defaults={"languages": list(languages), "status": EmbeddingModel.Status.LIVE},
+        provider=provider, name=name, width=width, defaults={"languages": list(languages)}
     )
     if created:
         with connection.cursor() as cursor:
@@ -102,7 +107,52 @@ def register_model(*, provider: str, name: str, width: int, languages: Sequence[
                 f"CREATE INDEX IF NOT EXISTS faqs_embedding_hnsw_{model.pk} ON faqs_embedding "
                 f"USING hnsw ((embedding::vector({model.width:d})) vector_cosine_ops) WHERE model_id = {model.pk:d}"
             )
+    if live and model.status != EmbeddingModel.Status.LIVE:
+        _make_live([model])
     return model
+
+
+def start_building(*, model: EmbeddingModel) -> None:
+    """Let a retired model's vectors follow the texts again."""
+    EmbeddingModel.objects.filter(pk=model.pk, status=EmbeddingModel.Status.RETIRED).update(
+        status=EmbeddingModel.Status.BUILDING
+    )
+    model.refresh_from_db()
+
+
+@transaction.atomic
+def switch_models(*, models: Sequence[EmbeddingModel]) -> list[EmbeddingModel]:
+    """Make these live at once in place of those that they replace; returns the retired ones."""
+    others = EmbeddingModel.objects.select_for_update().filter(status=EmbeddingModel.Status.LIVE)
+    others = others.exclude(pk__in=[model.pk for model in models])
+    retired = [other for other in others if any(model.replaces(other) for model in models)]
+    now = _make_live(models)
+    _retire(retired, now)
+    return retired
+
+
+@transaction.atomic
+def roll_back(*, to: Sequence[EmbeddingModel]) -> None:
+    """Undo the latest switch: `to` are the models that it retired (`selectors.retired_by_latest_switch`)."""
+    newer = EmbeddingModel.objects.select_for_update().filter(
+        status=EmbeddingModel.Status.LIVE, live_since=to[0].retired_at
+    )
+    replaced = list(newer)
+    _retire(replaced, _make_live(to))
+
+
+def _make_live(models: Sequence[EmbeddingModel]) -> datetime:
+    now = timezone.now()
+    for model in models:
+        model.status, model.live_since, model.retired_at = EmbeddingModel.Status.LIVE, now, None
+        model.save(update_fields=["status", "live_since", "retired_at"])
+    return now
+
+
+def _retire(models: Sequence[EmbeddingModel], now: datetime) -> None:
+    for model in models:
+        model.status, model.retired_at = EmbeddingModel.Status.RETIRED, now
+        model.save(update_fields=["status", "retired_at"])
 
 
 def texts_of(faq: FAQ) -> list[Text]:
@@ -166,3 +216,12 @@ def count_words() -> int:
     with connection.cursor() as cursor:
         cursor.execute(_COUNT_WORDS, [RARE])
     return CommonWord.objects.count()
+
+
+@transaction.atomic
+def store_head(*, model: EmbeddingModel, fitted_on: str, weights: bytes, calibrations: dict[str, Any]) -> Head:
+    """Keep a newly fitted head and its few predecessors."""
+    head = Head.objects.create(model=model, fitted_on=fitted_on, weights=weights, calibrations=calibrations)
+    kept = Head.objects.filter(model=model).order_by("-pk").values_list("pk", flat=True)[:HEADS_KEPT]
+    Head.objects.filter(model=model).exclude(pk__in=list(kept)).delete()
+    return head
