@@ -18,7 +18,7 @@ run: install ## start everything on http://127.0.0.1:8000 (PORT=8001 make run: a
 	@exec $(BIN)/python -m deploy.run
 
 test: install-dev chromium check ## lint, types, contracts and the whole test suite
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest --cov -n 2 --dist loadfile
 
 check: install-dev ## lint, types, import contracts, production settings, OpenAPI document
 	$(BIN)/ruff check .

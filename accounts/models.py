@@ -45,6 +45,7 @@ class User(AbstractUser):
     class Role(models.TextChoices):
         USER = "user", _("User")
         EDITOR = "editor", _("Editor")
+        REVIEWER = "reviewer", _("Reviewer")
         AGENT = "agent", _("Agent")
         ANALYST = "analyst", _("Analyst")
         ADMIN = "admin", _("Admin")

@@ -8,7 +8,7 @@ class ChatbotConfig(AppConfig):
 
     def ready(self) -> None:
         from conversations import signals
-        from faqs.signals import faq_changed
+        from faqs.signals import faq_changed, faqs_changed, job_waiting, publish_requested
 
         from . import events
 
@@ -18,3 +18,6 @@ class ChatbotConfig(AppConfig):
         signals.message_posted.connect(events.on_message_posted, dispatch_uid="dispatch-moderation")
         signals.stop_requested.connect(events.on_stop_requested, dispatch_uid="forward-stop")
         faq_changed.connect(events.on_faq_changed, dispatch_uid="dispatch-embedding")
+        faqs_changed.connect(events.on_faqs_changed, dispatch_uid="dispatch-embeddings")
+        job_waiting.connect(events.on_job_waiting, dispatch_uid="dispatch-job")
+        publish_requested.connect(events.on_publish_requested, dispatch_uid="dispatch-publishing")

@@ -1,20 +1,25 @@
 """Keeps the FAQs' vectors in step with their texts, for every model that is kept."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import structlog
+from django.db import connection
 
 from faqs import selectors, services
 from faqs.models import FAQ, EmbeddingModel
 
-from . import runtime
+from . import runtime, search
 from .providers import registry
 from .providers.base import Embedder, ProviderError
 
 log = structlog.get_logger(__name__)
 
-BATCH = 200
+# FAQs whose texts are embedded in one request, and how many stale ones are looked up at once.
+BATCH = 32
+LOOK_UP = 512
+# "embeddings" as an advisory lock of PostgreSQL.
+SWEEPING = 0x656D6265
 
 
 def register_models() -> None:
@@ -32,34 +37,47 @@ def embed_faq(faq_id: int) -> None:
     if faq is None:
         return
     for model, embedder in registry.usable_models():
-        _embed_with(model, embedder, faq)
+        _embed_with(model, embedder, [faq])
 
 
 def embed_stale(*, seconds: float) -> None:
-    """Repair what differs from the texts, model by model, for at most about so long; the next sweep goes on."""
+    """Repair what differs from the texts, model by model, for at most about so long; the next sweep goes on.
+
+    One sweep runs at a time: another one would do the same work.
+    """
     register_models()
-    until = time.monotonic() + seconds
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [SWEEPING])
+        if not cursor.fetchone()[0]:
+            return
+        try:
+            _sweep(until=time.monotonic() + seconds)
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [SWEEPING])
+
+
+def _sweep(*, until: float) -> None:
     for model, embedder in registry.usable_models():
         try:
-            for faq in _stale_faqs(model):
+            for faqs in _stale_faqs(model):
                 if time.monotonic() > until:
                     return
-                _embed_with(model, embedder, faq)
+                _embed_with(model, embedder, faqs)
         except ProviderError as error:
             log.warning("embedding_postponed", model=model.name, error=error.code)
 
 
-def _stale_faqs(model: EmbeddingModel) -> Iterator[FAQ]:
+def _stale_faqs(model: EmbeddingModel) -> Iterator[Sequence[FAQ]]:
     """Each once, so that one whose repair does not help cannot hold the others up."""
     after = 0
-    while faqs := selectors.stale_faqs(model, BATCH, after):
-        yield from faqs
+    while faqs := selectors.stale_faqs(model, LOOK_UP, after):
+        yield from (faqs[start : start + BATCH] for start in range(0, len(faqs), BATCH))
         after = faqs[-1].pk
 
 
-def _embed_with(model: EmbeddingModel, embedder: Embedder, faq: FAQ) -> None:
-    """Embed the FAQ's texts that this model lacks. Raises ProviderError."""
-    texts = services.texts_of(faq) if model.covers(faq.language) else []
-    missing = services.missing_texts(model, faq) if texts else []
-    vectors = runtime.run(embedder.embed([text for _kind, text in missing])) if missing else []
-    services.store_embeddings(model=model, faq=faq, texts=texts, vectors=dict(zip(missing, vectors, strict=True)))
+def _embed_with(model: EmbeddingModel, embedder: Embedder, faqs: Sequence[FAQ]) -> None:
+    """Embed the FAQs' texts that this model lacks. Raises ProviderError."""
+    missing = services.missing_texts(model, faqs)
+    vectors = runtime.run(embedder.embed(missing)) if missing else []
+    services.store_embeddings(model=model, faqs=faqs, vectors=dict(zip(missing, vectors, strict=True)))
+    search.forget_results()

@@ -10,12 +10,13 @@ from uuid import UUID
 import structlog
 from celery import Task
 from channels.layers import get_channel_layer
+from django.conf import settings
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from conversations.models import Conversation, Message
 
-from . import live, protocol, runtime
+from . import gaps, live, protocol, runtime, search
 from .metrics import DISPATCH_FAILURES, LIVE_FAILURES
 
 log = structlog.get_logger(__name__)
@@ -53,7 +54,11 @@ def dispatch(task: "Task[Any, Any]", *args: Any) -> None:
 
 
 def on_log_changed(sender: type, *, user_id: UUID, messages: list[Message], **kwargs: Any) -> None:
+    from .tasks import record_gap
+
     broadcast(user_id, [protocol.message_frame(message) for message in messages])
+    for message in filter(gaps.concerns, messages):
+        dispatch(record_gap, str(message.pk))
 
 
 def on_conversation_changed(sender: type, *, conversation: Conversation, deleted: bool, **kwargs: Any) -> None:
@@ -76,7 +81,30 @@ def on_stop_requested(sender: type, *, reply_id: UUID, **kwargs: Any) -> None:
     runtime.soon(live.request_stop(str(reply_id)))
 
 
-def on_faq_changed(sender: type, *, faq_id: int, **kwargs: Any) -> None:
-    from .tasks import embed_faq
+def on_faqs_changed(sender: type, *, faq_ids: list[int], **kwargs: Any) -> None:
+    """The sweep embeds many FAQs in fewer requests than a task for each."""
+    from .tasks import sweep_embeddings
 
+    search.forget_results()
+    dispatch(sweep_embeddings)
+
+
+def on_job_waiting(sender: type, *, job_id: int, **kwargs: Any) -> None:
+    from faqs.tasks import TASKS
+
+    dispatch(TASKS[sender], job_id)
+
+
+def on_faq_changed(sender: type, *, faq_id: int, **kwargs: Any) -> None:
+    from .tasks import check_links, embed_faq
+
+    search.forget_results()
     dispatch(embed_faq, faq_id)
+    if settings.LINK_CHECKS:
+        dispatch(check_links, faq_id)
+
+
+def on_publish_requested(sender: type, *, run_id: int, **kwargs: Any) -> None:
+    from .tasks import publish
+
+    dispatch(publish, run_id)

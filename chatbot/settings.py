@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.sitemaps",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
@@ -54,6 +55,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_prometheus",
     "django_structlog",
+    "simple_history",
 ]
 
 MIDDLEWARE = [
@@ -97,6 +99,11 @@ TEMPLATES: list[dict[str, Any]] = [
 DATABASES = {"default": env.db("DATABASE_URL", default="postgres://postgres@127.0.0.1:5432/parley")}
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"]["OPTIONS"] = DATABASES["default"].get("OPTIONS", {}) | {
+    # Without the first an index scan of vectors with a selective filter starves of rows; the second finds a search's
+    # candidates in one go.
+    "options": "-c hnsw.iterative_scan=relaxed_order -c hnsw.ef_search=100",
+    # For the statements that ask for it (`faqs.selectors.search`); behind PgBouncer it takes 1.21 or newer.
+    "prepare_threshold": 5,
     "pool": {"min_size": 0, "max_size": env.int("DATABASE_POOL_SIZE", default=20), "timeout": 10, "max_idle": 60},
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -107,6 +114,8 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "cache",
+        # Whoever asks a cache that does not answer goes on without it.
+        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
     }
 }
 CHANNEL_LAYERS = {
@@ -145,6 +154,31 @@ CELERY_BEAT_SCHEDULE = {
         "task": "chatbot.tasks.sweep_embeddings",
         "schedule": 60.0,
         "options": {"queue": "default", "expires": 120},
+    },
+    "count-words": {
+        "task": "chatbot.tasks.count_words",
+        "schedule": 3600.0,
+        "options": {"queue": "default", "expires": 3600},
+    },
+    "sweep-gaps": {
+        "task": "chatbot.tasks.sweep_gaps",
+        "schedule": 600.0,
+        "options": {"queue": "default", "expires": 600},
+    },
+    "sweep-jobs": {
+        "task": "faqs.tasks.sweep_jobs",
+        "schedule": 20.0,
+        "options": {"queue": "default", "expires": 40},
+    },
+    "sweep-publishing": {
+        "task": "chatbot.tasks.sweep_publishing",
+        "schedule": 5.0,
+        "options": {"queue": "default", "expires": 10},
+    },
+    "sweep-links": {
+        "task": "chatbot.tasks.sweep_links",
+        "schedule": 600.0,
+        "options": {"queue": "default", "expires": 600},
     },
     "sweep-moderation": {
         "task": "chatbot.tasks.sweep_moderation",
@@ -237,10 +271,21 @@ REPLY_MAX_TOKENS = env.int("REPLY_MAX_TOKENS", default=800)
 REPLY_HISTORY_MESSAGES = 10
 REPLY_HISTORY_TOKENS = env.int("REPLY_HISTORY_TOKENS", default=2000)
 
+# Workers try the links of published answers once a day.
+LINK_CHECKS = env.bool("LINK_CHECKS", default=True)
+
 # What the apps below the assistant may ask of it, by name.
 RETRIEVAL_PREVIEW = "chatbot.retrieval.preview"
 RETRIEVAL_LOOKUP = "chatbot.retrieval.lookup"
+FAQ_SEARCH = "chatbot.search.search_faqs"
+PUBLISH_PROGRESS = "chatbot.gate.progress_of"
 MARKDOWN_RENDERER = "chatbot.markdown.render"
+
+# A file of FAQs (docs/knowledge.md).
+IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", default=10 * 1024 * 1024)
+IMPORT_MAX_ROWS = env.int("IMPORT_MAX_ROWS", default=20_000)
+# Whether help pages may be fetched from the network that this runs in.
+INGEST_PRIVATE_ADDRESSES = env.bool("INGEST_PRIVATE_ADDRESSES", default=False)
 
 CHAT_STARTERS = {
     "en": ["How long does delivery take?", "How do I return something?", "Which payment methods do you take?"],

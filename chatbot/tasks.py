@@ -1,6 +1,7 @@
 """The work off the request path. Every task may run twice or late: the database decides what is left to do."""
 
 import threading
+from contextlib import suppress
 from datetime import timedelta
 from functools import cache
 from uuid import UUID
@@ -8,12 +9,17 @@ from uuid import UUID
 import structlog
 from celery import shared_task
 from celery.signals import heartbeat_sent, worker_ready
+from django.conf import settings
 from django.utils import timezone
 
+import faqs.services
 from conversations import replies, selectors, services
 from conversations.models import Message
+from faqs import curation, publishing
+from faqs import selectors as knowledge
+from faqs.models import FAQ
 
-from . import embedding, health, live, runtime, titles, turn, understanding
+from . import embedding, gaps, gate, health, live, runtime, titles, turn, understanding
 from .events import dispatch
 from .metrics import SWEPT
 from .providers import registry
@@ -27,6 +33,8 @@ MODERATION_GRACE = timedelta(seconds=30)
 MODERATION_BATCH = 20
 # A little less than the time between two sweeps.
 SWEEP_SECONDS = 50.0
+LINKS_AGE = timedelta(days=1)
+LINKS_BATCH = 100
 
 
 @cache
@@ -107,6 +115,54 @@ def embed_faq(faq_id: int) -> None:
 @shared_task
 def sweep_embeddings() -> None:
     embedding.embed_stale(seconds=SWEEP_SECONDS)
+
+
+@shared_task
+def count_words() -> None:
+    faqs.services.count_words()
+
+
+@shared_task
+def record_gap(message_id: str) -> None:
+    try:
+        gaps.record(UUID(message_id))
+    except ProviderError as error:
+        # The sweep comes back to it.
+        log.warning("gap_postponed", message_id=message_id, error=error.code)
+
+
+@shared_task
+def sweep_gaps() -> None:
+    try:
+        gaps.sweep()
+    except ProviderError as error:
+        log.warning("gaps_postponed", error=error.code)
+
+
+@shared_task
+def publish(run_id: int) -> None:
+    if gate.pass_through(run_id):
+        sweep_publishing()
+
+
+@shared_task
+def sweep_publishing() -> None:
+    """One at a time goes through the gate; each passes the turn on."""
+    if waiting := publishing.due():
+        dispatch(publish, waiting[0])
+
+
+@shared_task
+def check_links(faq_id: int) -> None:
+    with suppress(FAQ.DoesNotExist):
+        curation.check_links(faq_id=faq_id)
+
+
+@shared_task
+def sweep_links() -> None:
+    if settings.LINK_CHECKS:
+        for faq_id in knowledge.links_due(timezone.now() - LINKS_AGE, LINKS_BATCH):
+            dispatch(check_links, faq_id)
 
 
 def warm_up() -> None:

@@ -167,6 +167,9 @@ async def _write_in_time(turn: Turn) -> None:
             if not turn.stream.text:
                 FIRST_TOKEN.observe(time.monotonic() - turn.started)
             await turn.publisher.add(turn.stream, piece)
+            if turn.stopping:
+                # The cancellation was lost on its way here: before Python 3.12, asyncio.wait_for may swallow one, and redis-py uses it.
+                raise asyncio.CancelledError
 
 
 async def _understand(turn: Turn) -> None:

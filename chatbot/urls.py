@@ -1,9 +1,12 @@
 from django.contrib import admin
+from django.contrib.sitemaps import views as sitemaps
 from django.urls import include, path
 from django.views.generic import TemplateView
 from drf_spectacular.views import SpectacularJSONAPIView
 
 from accounts.api_views import public_keys
+from faqs import views as help_pages
+from faqs.help.sitemap import SITEMAPS
 
 from . import health, views
 
@@ -20,6 +23,9 @@ urlpatterns = [
     path("chat/<uuid:conversation_id>/unarchive", views.set_archived, {"value": False}, name="unarchive_chat"),
     path("chat/<uuid:conversation_id>/delete", views.delete, name="delete_chat"),
     path("help/", include("faqs.urls")),
+    path("robots.txt", help_pages.robots, name="robots"),
+    path("sitemap.xml", sitemaps.index, {"sitemaps": SITEMAPS, "sitemap_url_name": "sitemap"}, name="sitemaps"),
+    path("sitemap-<section>.xml", sitemaps.sitemap, {"sitemaps": SITEMAPS}, name="sitemap"),
     path("accounts/", include("allauth.urls")),
     path("api/v1/", include("chatbot.api_urls")),
     path("v1/", include("chatbot.openai_urls")),

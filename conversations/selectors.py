@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from accounts.models import User
 
-from .models import Conversation, Message
+from .models import Conversation, Feedback, Message
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,22 @@ def prompt_messages(reply: Message, *, limit: int) -> list[Said]:
     return [
         Said(role, content) for role, content, moderation in reversed(latest) if not (moderation or {}).get("flagged")
     ]
+
+
+def shown_before(message: Message, *, limit: int = 20) -> list[Message]:
+    """The last text messages before one that nothing speaks against, in reading order."""
+    rows = Message.objects.filter(
+        conversation_id=message.conversation_id, position__lt=message.position, type=Message.Type.TEXT
+    ).exclude(status=Message.Status.DISCARDED)
+    latest = rows.order_by("-position")[:limit]
+    return [row for row in reversed(latest) if not row.is_flagged]
+
+
+def replies_since(first_id: UUID, *, decisions: list[str], limit: int = 1000) -> list[UUID]:
+    """Ended replies with one of these decisions or a bad verdict whose id is not below `first_id`."""
+    rows = Message.objects.filter(pk__gte=first_id, role=Message.Role.ASSISTANT).exclude(status__in=Message.ACTIVE)
+    wanted = Q(metadata__decision__in=decisions) | Q(feedback__value=Feedback.Value.DOWN)
+    return list(rows.filter(wanted).order_by("pk").values_list("pk", flat=True)[:limit])
 
 
 def unmoderated(*, before: datetime, limit: int = 200) -> list[UUID]:

@@ -37,7 +37,9 @@ os.environ["ALLOWED_HOSTS"] = "testserver,localhost,127.0.0.1"
 os.environ["LOG_FORMAT"] = "json"
 # Tests come from one address; those of the limits set their own.
 os.environ["RATE_LIMITS_USER"] = os.environ["RATE_LIMITS_ADDRESS"] = os.environ["RATE_LIMITS_AUTH"] = "1000000/minute"
-if not {"DATABASE_URL", "REDIS_URL"} <= os.environ.keys():
+# Each process of pytest-xdist has servers of its own, not those that it inherits from the first.
+if "PARLEY_TEST_SERVERS" in os.environ or not {"DATABASE_URL", "REDIS_URL"} <= os.environ.keys():
+    os.environ["PARLEY_TEST_SERVERS"] = "1"
     _start()
 
 

@@ -4,15 +4,56 @@ import hashlib
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
+from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 from pgvector.django import VectorField
+from simple_history.models import HistoricalRecords
+
+from .content import Content
+from .curation_models import Draft, GoldenQuestion, LinkCheck, PhrasingsKept, PublishRun, StatusEvent
+from .exchange.models import Import, ImportedFAQ, ImportRow
+from .gaps.models import Gap, GapQuestion
+from .help.models import Vote
+from .ingest.models import Ingest, Source
+
+__all__ = [
+    "FAQ",
+    "Category",
+    "CommonWord",
+    "Draft",
+    "Embedding",
+    "EmbeddingModel",
+    "Gap",
+    "GapQuestion",
+    "GoldenQuestion",
+    "Import",
+    "ImportRow",
+    "ImportedFAQ",
+    "Ingest",
+    "LinkCheck",
+    "Phrasing",
+    "PublishRun",
+    "Source",
+    "StatusEvent",
+    "Vote",
+]
+# A row of a FAQ's history is what editors wrote, not what visitors did.
+_NOT_IN_HISTORY = [
+    "search_vector",
+    "view_count",
+    "helpful_count",
+    "not_helpful_count",
+    "original_checked_at",
+    "links_checked_at",
+]
 
 
 class Category(models.Model):
@@ -36,6 +77,19 @@ class FAQQuerySet(models.QuerySet["FAQ"]):
     def visible_to(self, user: Any) -> Self:
         """All of them for curators, the published ones for everybody else."""
         return self.all() if user.has_perm("faqs.view_faq") else self.published()
+
+    def with_languages(self) -> Self:
+        """Each with the `languages` that it exists in, and when its original `original_changed_at` (None: it is the original)."""
+        versions = FAQ.objects.filter(slug=OuterRef("slug")).order_by("language")
+        original = versions.filter(language=settings.LANGUAGE_CODE).exclude(language=OuterRef("language"))
+        return self.annotate(
+            languages=ArraySubquery(versions.values("language")),
+            original_changed_at=Subquery(original.values("updated_at")[:1]),
+        )
+
+    def behind_original(self) -> Self:
+        """Of `with_languages`: those whose original changed since they were written or looked at."""
+        return self.filter(original_changed_at__gt=Coalesce("original_checked_at", "updated_at"))
 
 
 class FAQ(models.Model):
@@ -65,13 +119,22 @@ class FAQ(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     published_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # A language version: when somebody last saw that it says what its original says.
+    original_checked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    links_checked_at = models.DateTimeField(null=True, blank=True, editable=False)
     search_vector = SearchVectorField(null=True, editable=False)
 
     objects: ClassVar[models.Manager["FAQ"]] = FAQQuerySet.as_manager()  # type: ignore[assignment]
+    history = HistoricalRecords(
+        excluded_fields=_NOT_IN_HISTORY,
+        bases=[PhrasingsKept],
+        history_change_reason_field=models.TextField(null=True),
+    )
 
     class Meta:
         ordering: ClassVar[list[str]] = ["-priority", "question"]
         verbose_name = "FAQ"
+        permissions = (("publish_faq", "Can publish FAQs"),)
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(
                 fields=["slug", "language"],
@@ -96,6 +159,29 @@ class FAQ(models.Model):
         if self.status == self.Status.PUBLISHED and self.published_at is None:
             self.published_at = timezone.now()
         super().save(*args, **kwargs)
+
+    @property
+    def is_live(self) -> bool:
+        return self.status == self.Status.PUBLISHED
+
+    @property
+    def next_version(self) -> Draft | None:
+        """What editors are making of a published FAQ, if anything."""
+        return getattr(self, "draft", None)
+
+    @property
+    def stage(self) -> str:
+        """The status of what editors work on: of the next version, where there is one."""
+        return self.next_version.stage if self.next_version else self.status
+
+    @property
+    def working(self) -> Content:
+        """What editors work on: the next version, else the FAQ itself."""
+        return self.next_version.content if self.next_version else Content.of(self)
+
+    def is_behind(self, original: "FAQ") -> bool:
+        """Whether the original changed since this version of it was written or looked at."""
+        return original != self and original.updated_at > (self.original_checked_at or self.updated_at)
 
     def get_absolute_url(self) -> str:
         return reverse("faqs:article", args=[self.slug]) + ("" if self.language == "en" else f"?lang={self.language}")
@@ -175,3 +261,18 @@ class Embedding(models.Model):
     def hash_of(text: str) -> str:
         """SHA-256 of the text, in hex: the key under which a vector is reused."""
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+class CommonWord(models.Model):
+    """A word that too many published FAQs of a language share for the search to look for it (`services.count_words`)."""
+
+    language = models.CharField(max_length=8)
+    lexeme = models.TextField()
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["language", "lexeme"], name="common_word_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.lexeme

@@ -1,12 +1,15 @@
 """One turn in process: real database and Valkey, the local composer or the SDK against the fake provider."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
@@ -143,6 +146,25 @@ async def test_stop_keeps_what_was_shown(knowledge: None, publisher: live.Publis
     assert ended.status == "stopped"
     assert ended.content
     assert posted.conversation_id == ended.conversation_id
+
+
+async def test_a_stop_whose_cancellation_gets_lost_still_stops(
+    knowledge: None, publisher: live.Publisher, openai: FakeLLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await db(post, "Delivery time? [[fake: tokens=1000 interval=0.02]]")
+    queued = await db(Message.objects.get, status="queued")
+    add = publisher.add
+
+    async def deaf(stream: live.Stream, piece: str) -> None:
+        await add(stream, piece)
+        turn.stop(stream.message_id)
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(publisher, "add", deaf)
+    ended = await take(queued.pk, publisher)
+    assert ended is not None
+    assert ended.status == "stopped"
 
 
 async def test_a_lost_lease_writes_nothing(
@@ -320,3 +342,21 @@ def test_a_worker_warms_its_models_up() -> None:
     registry.embedders.cache_clear()
     tasks.warm_up()
     assert registry.embedders.cache_info().currsize == 1
+
+
+def test_one_sweep_of_vectors_runs_at_a_time(knowledge: None) -> None:
+    Embedding.objects.all().delete()
+    with ThreadPoolExecutor(1) as elsewhere:
+        elsewhere.submit(execute, f"SELECT pg_advisory_lock({embedding.SWEEPING})").result()
+        embedding.embed_stale(seconds=60)
+        assert not Embedding.objects.exists()
+        elsewhere.submit(execute, "SELECT pg_advisory_unlock_all()", close=True).result()
+    embedding.embed_stale(seconds=60)
+    assert Embedding.objects.count() == 12
+
+
+def execute(sql: str, *, close: bool = False) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+    if close:
+        connection.close()

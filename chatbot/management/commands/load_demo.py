@@ -1,4 +1,4 @@
-"""`manage.py load_demo`: the content of a believable shop and three people to log in as; does nothing where FAQs exist."""
+"""`manage.py load_demo`: the content of a believable shop and people to log in as; does nothing where FAQs exist."""
 
 import json
 from typing import Any
@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.roles import sync_role
-from chatbot.demo import DEMO_FILE, DEMO_LOGINS
-from faqs import services
-from faqs.models import FAQ, Category, Phrasing
+from chatbot.demo import DEMO_FILE, DEMO_LOGINS, GOLDEN_FILE
+from faqs import history, services
+from faqs.models import FAQ, Category, GoldenQuestion, Phrasing
 
 
 class Command(BaseCommand):
@@ -23,6 +23,7 @@ class Command(BaseCommand):
             return
         with transaction.atomic():
             count = load_faqs(json.loads(DEMO_FILE.read_text(encoding="utf-8")))
+            load_golden(json.loads(GOLDEN_FILE.read_text(encoding="utf-8")))
             load_logins()
         self.stdout.write(f"Loaded {count} demo FAQs and {len(DEMO_LOGINS)} logins.")
 
@@ -33,10 +34,24 @@ def load_faqs(content: dict[str, Any]) -> int:
     for row in content["faqs"]:
         phrasings = row.pop("phrasings")
         values = row | {"category": categories[row["category"]], "status": FAQ.Status.PUBLISHED, "published_at": now}
-        faq = FAQ.objects.create(**values)
+        faq = FAQ(**values)
+        history.save(faq, by=None, keep=False)
         Phrasing.objects.bulk_create(Phrasing(faq=faq, text=text) for text in phrasings)
+        history.keep_version(faq)
         services.announce(faq.pk)
     return len(content["faqs"])
+
+
+def load_golden(rows: list[dict[str, Any]]) -> None:
+    faqs = {(faq.language, faq.question): faq for faq in FAQ.objects.all()}
+    GoldenQuestion.objects.bulk_create(
+        GoldenQuestion(
+            question=row["question"],
+            language=row["language"],
+            expected=faqs[row["language"], row["expected"]] if row["expected"] else None,
+        )
+        for row in rows
+    )
 
 
 def load_logins() -> None:
