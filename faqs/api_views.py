@@ -52,6 +52,10 @@ class FAQFilter(FilterSet):
     status = ChoiceFilter(choices=FAQ.Status.choices)
 
 
+# What is in use cannot be deleted.
+REMOVAL = extend_schema_view(delete=extend_schema(parameters=[IF_MATCH], responses={204: None, 409: failure(409)}))
+
+
 def _slug_taken() -> Exception:
     return refused({"slug": [_("Another FAQ in this language has this slug. Choose a different one.")]})
 
@@ -85,6 +89,7 @@ class FAQsView(Idempotent, _FAQs, generics.ListAPIView[FAQ]):
         return Response(self.get_serializer(faq).data, status.HTTP_201_CREATED)
 
 
+@REMOVAL
 class FAQView(_FAQs, Changeable, Removable):
     def write(self, serializer: FAQSerializer) -> FAQ:
         """Of a published FAQ it becomes the next version."""
@@ -139,7 +144,7 @@ class SearchView(APIView):
     @extend_schema(parameters=[SearchQuerySerializer], responses=SearchResultSerializer)
     def get(self, request: Request) -> Response:
         """The published FAQs nearest in meaning to a question, as the assistant finds them."""
-        query = SearchQuerySerializer(data=request.query_params)
+        query = SearchQuerySerializer(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
         lookup = import_string(settings.RETRIEVAL_LOOKUP)
         decision, passages = lookup(query.validated_data["q"], query.validated_data["language"])
@@ -157,7 +162,7 @@ class CategoriesView(Idempotent, _Categories, generics.ListCreateAPIView[Categor
     filter_backends = ()
 
 
-@extend_schema_view(delete=extend_schema(parameters=[IF_MATCH], responses={204: None, 409: failure(409)}))
+@REMOVAL
 class CategoryView(_Categories, Changeable, Removable):
     def change(self, instance: Category, **values: Any) -> Category:
         for name, value in values.items():
