@@ -166,7 +166,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def _count_message(self, frame: Incoming) -> None:
         """A message counts against the same limits as a request."""
         allowances = limits.person(self.user.pk, limits.scope_address(self.scope))
-        verdict = await asyncio.to_thread(limits.take, "person", allowances)
+        verdict = await asyncio.to_thread(limits.take, "person", allowances, told=False)
         if not verdict.allowed:
             where = frame.where() | {"retry_after": verdict.reset}
             raise FrameError("rate_limited", "Too many messages; send this one again later.", **where)

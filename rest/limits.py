@@ -68,25 +68,26 @@ def _state(item: RateLimitItem, keys: tuple[str, ...], *, allowed: bool) -> Verd
     return Verdict(allowed, item.amount, item.get_expiry(), max(0, stats.remaining), reset)
 
 
-def _take(scope: str, rates: str, who: str) -> Verdict:
+def _take(scope: str, rates: str, who: str, *, told: bool) -> Verdict:
     keys = (scope, who)
     windows = _windows(rates)
     for item in windows:
         if not _limiter(settings.REDIS_URL).hit(item, *keys):
             LIMITED.labels(scope).inc()
             return _state(item, keys, allowed=False)
-    return _state(windows[0], keys, allowed=True) if windows else Verdict(allowed=True)
+    return _state(windows[0], keys, allowed=True) if windows and told else Verdict(allowed=True)
 
 
-def take(scope: str, allowances: Iterable[tuple[str, str]], *, closed: bool = False) -> Verdict:
+def take(scope: str, allowances: Iterable[tuple[str, str]], *, closed: bool = False, told: bool = True) -> Verdict:
     """Count one request against each (rates, who), such as ("60/minute;1000/hour", "user:1"), until one refuses.
 
-    Without Redis everything passes, but for `closed` limits, which raise LimiterUnavailable.
+    Unless the sender is `told` how many are left, that is not looked up. Without Redis everything passes, but for `closed`
+    limits, which raise LimiterUnavailable.
     """
     verdict = Verdict(allowed=True)
     try:
         for rates, who in allowances:
-            taken = _take(scope, rates, who)
+            taken = _take(scope, rates, who, told=told)
             if not taken.allowed:
                 return taken
             verdict = min(verdict, taken, key=lambda one: (not one.limit, one.remaining))
