@@ -4,13 +4,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from django.db import connection, transaction
-from django.db.models import F
+import structlog
+from django.db import OperationalError, connection, transaction
 
 from . import signals
 from .models import FAQ, Embedding, EmbeddingModel
 from .selectors import ANSWER_CHARACTERS
 
+log = structlog.get_logger(__name__)
 Text = tuple[str, str]
 
 
@@ -51,8 +52,17 @@ def set_status(*, faqs: Iterable[FAQ], status: str) -> int:
     return len(changed)
 
 
+# Statements that are sent together share one transaction.
+_COUNT_VIEW = "SET LOCAL lock_timeout = '1s'; UPDATE faqs_faq SET view_count = view_count + 1 WHERE id = %s"
+
+
 def count_view(*, faq_id: int) -> None:
-    FAQ.objects.filter(pk=faq_id).update(view_count=F("view_count") + 1)
+    """Count a reader; one who comes while a long import holds the FAQ is not made to wait for it."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_COUNT_VIEW, [faq_id])
+    except OperationalError:
+        log.warning("view_not_counted", faq_id=faq_id)
 
 
 def register_model(*, provider: str, name: str, width: int, languages: Sequence[str]) -> EmbeddingModel:

@@ -120,14 +120,27 @@ def _apply(job: Import) -> None:
     with announced_together():
         for start in range(0, len(pending), STEP):
             part = pending[start : start + STEP]
-            _apply_part(_shelf(job, [row.values for row in part], lock=True), part)
+            _apply_part(job, part)
             ImportRow.objects.bulk_update(part, ["action", "faq", "errors", "seen"])
             jobs.note_progress(job, start + len(part))
     job.finish(Status.DONE)
 
 
-def _apply_part(shelf: Shelf, part: Sequence[ImportRow]) -> None:
-    plans = [(row, _decided(row, shelf.plan(row.values, row.version))) for row in part]
+def _apply_part(job: Import, part: Sequence[ImportRow]) -> None:
+    """Only what is going to change is locked, and then judged again: readers of the rest do not wait for the import."""
+    free = _shelf(job, [row.values for row in part], lock=False)
+    plans = [(row, free.plan(row.values, row.version)) for row in part]
+    same = [(row, plan) for row, plan in plans if plan.action == Action.UNCHANGED]
+    rest = [row for row, plan in plans if plan.action != Action.UNCHANGED]
+    shelf = _shelf(job, [row.values for row in rest], lock=True)
+    plans = [*same, *((row, _decided(row, shelf.plan(row.values, row.version))) for row in rest)]
+    _write(shelf, plans)
+    for row, plan in plans:
+        row.action, row.faq, row.errors, row.seen = _outcome(row, plan), plan.faq, plan.errors, plan.seen
+    _remember([plan for _row, plan in plans if plan.action in (Action.CREATE, Action.UPDATE, Action.UNCHANGED)])
+
+
+def _write(shelf: Shelf, plans: Iterable[tuple[ImportRow, Plan]]) -> None:
     changed = [(row, plan) for row, plan in plans if plan.action in (Action.CREATE, Action.UPDATE)]
     _create_categories(shelf, [plan.values for _row, plan in changed])
     created = [(row, plan) for row, plan in changed if plan.action == Action.CREATE]
@@ -135,10 +148,7 @@ def _apply_part(shelf: Shelf, part: Sequence[ImportRow]) -> None:
     for _row, plan in changed:
         if plan.action == Action.UPDATE:
             _update(shelf, plan)
-    for row, plan in plans:
-        row.action, row.faq, row.errors, row.seen = _outcome(row, plan), plan.faq, plan.errors, plan.seen
     _set_statuses([plan for _row, plan in changed])
-    _remember([plan for _row, plan in plans if plan.action in (Action.CREATE, Action.UPDATE, Action.UNCHANGED)])
 
 
 def _decided(row: ImportRow, plan: Plan) -> Plan:
