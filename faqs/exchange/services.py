@@ -121,7 +121,6 @@ def _apply(job: Import) -> None:
         for start in range(0, len(pending), STEP):
             part = pending[start : start + STEP]
             _apply_part(job, part)
-            ImportRow.objects.bulk_update(part, ["action", "faq", "errors", "seen"])
             jobs.note_progress(job, start + len(part))
     job.finish(Status.DONE)
 
@@ -135,9 +134,23 @@ def _apply_part(job: Import, part: Sequence[ImportRow]) -> None:
     shelf = _shelf(job, [row.values for row in rest], lock=True)
     plans = [*same, *((row, _decided(row, shelf.plan(row.values, row.version))) for row in rest)]
     _write(shelf, plans)
-    for row, plan in plans:
-        row.action, row.faq, row.errors, row.seen = _outcome(row, plan), plan.faq, plan.errors, plan.seen
+    _note_outcomes(plans)
     _remember([plan for _row, plan in plans if plan.action in (Action.CREATE, Action.UPDATE, Action.UNCHANGED)])
+
+
+def _note_outcomes(plans: Sequence[tuple[ImportRow, Plan]]) -> None:
+    """Most rows do what the check said, and only get their FAQ."""
+    other, linked = list[ImportRow](), list[ImportRow]()
+    for row, plan in plans:
+        outcome = (_outcome(row, plan), plan.errors, plan.seen)
+        if outcome != (row.action, row.errors, row.seen):
+            other.append(row)
+        elif (plan.faq and plan.faq.pk) != row.faq_id:
+            linked.append(row)
+        row.faq = plan.faq
+        row.action, row.errors, row.seen = outcome
+    ImportRow.objects.bulk_update(other, ["action", "faq", "errors", "seen"])
+    ImportRow.objects.bulk_update(linked, ["faq"])
 
 
 def _write(shelf: Shelf, plans: Iterable[tuple[ImportRow, Plan]]) -> None:
