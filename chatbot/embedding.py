@@ -23,11 +23,20 @@ SWEEPING = 0x656D6265
 
 
 def register_models() -> None:
-    """Make sure that the configured models exist in the database with their indexes."""
+    """Make sure that the configured models exist in the database with their indexes; they build while others can be used."""
+    at_once = not registry.usable_models()
     for embedder in registry.embedders():
-        services.register_model(
-            provider=embedder.provider, name=embedder.name, width=embedder.width, languages=list(embedder.languages)
-        )
+        register(embedder, live=at_once)
+
+
+def register(embedder: Embedder, *, live: bool) -> EmbeddingModel:
+    return services.register_model(
+        provider=embedder.provider,
+        name=embedder.name,
+        width=embedder.width,
+        languages=list(embedder.languages),
+        live=live,
+    )
 
 
 def embed_faq(faq_id: int) -> None:
@@ -36,7 +45,7 @@ def embed_faq(faq_id: int) -> None:
     faq = FAQ.objects.prefetch_related("phrasings").filter(pk=faq_id).first()
     if faq is None:
         return
-    for model, embedder in registry.usable_models():
+    for model, embedder in registry.kept_models():
         _embed_with(model, embedder, [faq])
 
 
@@ -57,7 +66,7 @@ def embed_stale(*, seconds: float) -> None:
 
 
 def _sweep(*, until: float) -> None:
-    for model, embedder in registry.usable_models():
+    for model, embedder in registry.kept_models():
         try:
             for faqs in _stale_faqs(model):
                 if time.monotonic() > until:
@@ -67,7 +76,34 @@ def _sweep(*, until: float) -> None:
             log.warning("embedding_postponed", model=model.name, error=error.code)
 
 
-def _stale_faqs(model: EmbeddingModel) -> Iterator[list[FAQ]]:
+def build(model: EmbeddingModel, embedder: Embedder) -> Iterator[tuple[int, int]]:
+    """Bring one model up to date, telling after each batch how many FAQs are done of how many. Raises ProviderError."""
+    batches = list(_stale_faqs(model))
+    done, total = 0, sum(map(len, batches))
+    yield done, total
+    for faqs in batches:
+        _embed_with(model, embedder, faqs)
+        done += len(faqs)
+        yield done, total
+
+
+def switch_when_built() -> bool:
+    """Put the configured models in the place of others once all of them are complete; a model that somebody retired stays so."""
+    configured = [(model, one) for model, one in registry.kept_models() if one in registry.embedders()]
+    models = [model for model, _embedder in configured]
+    building = any(model.status == EmbeddingModel.Status.BUILDING for model in models)
+    if (
+        not building
+        or len(models) < len(registry.embedders())
+        or any(selectors.stale_faqs(model, 1) for model in models)
+    ):
+        return False
+    retired = services.switch_models(models=models)
+    log.info("models_switched", to=[str(model) for model in models], retired=[str(model) for model in retired])
+    return True
+
+
+def _stale_faqs(model: EmbeddingModel) -> Iterator[Sequence[FAQ]]:
     """Each once, so that one whose repair does not help cannot hold the others up."""
     after = 0
     while faqs := selectors.stale_faqs(model, LOOK_UP, after):
@@ -76,12 +112,8 @@ def _stale_faqs(model: EmbeddingModel) -> Iterator[list[FAQ]]:
 
 
 def _embed_with(model: EmbeddingModel, embedder: Embedder, faqs: Sequence[FAQ]) -> None:
-    """Embed the FAQs' texts that this model lacks, in one request. Raises ProviderError."""
-    wanted = {faq: services.texts_of(faq) if model.covers(faq.language) else [] for faq in faqs}
-    missing = {faq: services.missing_texts(model, faq) if texts else [] for faq, texts in wanted.items()}
-    new = list(dict.fromkeys(text for texts in missing.values() for _kind, text in texts))
-    vectors = dict(zip(new, runtime.run(embedder.embed(new)) if new else [], strict=True))
-    for faq, texts in wanted.items():
-        made = {text: vectors[text[1]] for text in missing[faq]}
-        services.store_embeddings(model=model, faq=faq, texts=texts, vectors=made)
+    """Embed the FAQs' texts that this model lacks. Raises ProviderError."""
+    missing = services.missing_texts(model, faqs)
+    vectors = runtime.run(embedder.embed(missing)) if missing else []
+    services.store_embeddings(model=model, faqs=faqs, vectors=dict(zip(missing, vectors, strict=True)))
     search.forget_results()

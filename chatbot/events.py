@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 from celery import Task
 from channels.layers import get_channel_layer
+from django.conf import settings
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
@@ -43,10 +44,10 @@ def broadcast(user_id: UUID, frames: list[protocol.Frame]) -> None:
     runtime.soon(_send(group_of(user_id), frames))
 
 
-def dispatch(task: "Task[Any, Any]", *args: Any) -> None:
-    """Queue a task now if the broker can be reached; a sweep does it otherwise."""
+def dispatch(task: "Task[Any, Any]", *args: Any, countdown: float = 0) -> None:
+    """Queue a task if the broker can be reached; a sweep does it otherwise."""
     try:
-        task.apply_async(args=args)
+        task.apply_async(args=args, countdown=countdown)
     except (OperationalError, RedisError, OSError) as error:
         DISPATCH_FAILURES.labels(task.name).inc()
         log.warning("dispatch_failed", task=task.name, error=type(error).__name__)
@@ -66,9 +67,11 @@ def on_conversation_changed(sender: type, *, conversation: Conversation, deleted
 
 
 def on_message_posted(sender: type, *, messages: list[Message], **kwargs: Any) -> None:
-    from .tasks import moderate_messages
+    from .tasks import analyse_messages, moderate_messages
 
-    dispatch(moderate_messages, [str(message.pk) for message in messages])
+    ids = [str(message.pk) for message in messages]
+    dispatch(moderate_messages, ids)
+    dispatch(analyse_messages, ids)
 
 
 def on_reply_queued(sender: type, *, reply_id: UUID, **kwargs: Any) -> None:
@@ -96,7 +99,21 @@ def on_job_waiting(sender: type, *, job_id: int, **kwargs: Any) -> None:
 
 
 def on_faq_changed(sender: type, *, faq_id: int, **kwargs: Any) -> None:
-    from .tasks import embed_faq
+    from .tasks import check_links, embed_faq
 
     search.forget_results()
     dispatch(embed_faq, faq_id)
+    if settings.LINK_CHECKS:
+        dispatch(check_links, faq_id)
+
+
+def on_publish_requested(sender: type, *, run_id: int, **kwargs: Any) -> None:
+    from .tasks import publish
+
+    dispatch(publish, run_id)
+
+
+def on_export_requested(sender: type, *, export_id: UUID, **kwargs: Any) -> None:
+    from .tasks import make_export
+
+    dispatch(make_export, str(export_id))

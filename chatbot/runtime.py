@@ -8,8 +8,9 @@ import threading
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
 from functools import cache
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
+from asgiref.current_thread_executor import CurrentThreadExecutor
 from asgiref.sync import sync_to_async
 from django.db import connection
 
@@ -38,9 +39,35 @@ def soon(coroutine: Coroutine[Any, Any, None]) -> None:
     asyncio.run_coroutine_threadsafe(coroutine, _calling_loop.get() or loop())
 
 
+# The thread that made the calls of `db` its own (see `run_here`).
+_here: ContextVar[CurrentThreadExecutor | None] = ContextVar("here", default=None)
+
+
+def run_here(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run on the loop and wait, but let what it calls through `db` run here: in this thread's open transaction.
+
+    So the code that answers visitors can be asked about a change before anybody else sees it. Raises what the coroutine raises.
+    """
+    executor = CurrentThreadExecutor(None)
+
+    async def from_here() -> T:
+        _here.set(executor)
+        return await coroutine
+
+    future = asyncio.run_coroutine_threadsafe(from_here(), loop())
+    executor.run_until_future(future)
+    return future.result()
+
+
+def in_trial() -> bool:
+    """Whether what is read through `db` may never become true: nothing of it may be kept in a cache."""
+    return _here.get() is not None
+
+
 async def db(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call a function that uses the ORM from the loop; its connection goes back to the pool at once."""
     calling = asyncio.get_running_loop()
+    here = _here.get()
 
     def call() -> T:
         token = _calling_loop.set(calling)
@@ -48,6 +75,7 @@ async def db(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
             return function(*args, **kwargs)
         finally:
             _calling_loop.reset(token)
-            connection.close()
+            if here is None:
+                connection.close()
 
-    return await sync_to_async(call, thread_sensitive=False)()
+    return await sync_to_async(call, thread_sensitive=False, executor=cast(Any, here))()

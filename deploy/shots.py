@@ -73,6 +73,8 @@ def staff(page: Page, url: str, name: str) -> None:
     shoot(page, f"{name}-admin")
     for title, path in {
         "faqs": "faqs/faq/",
+        "golden": "faqs/goldenquestion/",
+        "links": "faqs/linkcheck/",
         "conversations": "conversations/conversation/",
         "people": "accounts/user/",
     }.items():
@@ -83,6 +85,8 @@ def staff(page: Page, url: str, name: str) -> None:
     page.goto(f"{url}/admin/faqs/faq/")
     page.goto(f"{url}{page.locator('#result_list tbody th a').first.get_attribute('href')}")
     shoot(page, f"{name}-admin-faq")
+    page.get_by_role("link", name="Versions and history").click()
+    shoot(page, f"{name}-admin-versions")
 
 
 def shoot(page: Page, name: str) -> None:

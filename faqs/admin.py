@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.conf import settings
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -13,54 +13,21 @@ from django.urls import path
 from django.utils.module_loading import import_string
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin, TabularInline
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
 
-from . import services
+from . import gate_admin  # noqa: F401 - registers its pages
+from .curation_admin import CurationPages
 from .exchange.admin import ExportActions
+from .forms import AskForm
 from .gaps.admin import GapAdmin
 from .ingest.admin import IngestAdmin
-from .models import FAQ, Category, EmbeddingModel, Phrasing, Source
+from .models import FAQ, Category, EmbeddingModel, Source
 
 __all__ = ["CategoryAdmin", "EmbeddingModelAdmin", "FAQAdmin", "GapAdmin", "IngestAdmin"]
 
-
-class KeywordsField(forms.Field):
-    """A JSON list of words, edited as words between commas."""
-
-    widget = UnfoldAdminTextInputWidget
-
-    def prepare_value(self, value: Any) -> Any:
-        return ", ".join(value) if isinstance(value, list) else value
-
-    def to_python(self, value: Any) -> list[str]:
-        return [word.strip() for word in (value or "").split(",") if word.strip()]
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return bool((initial or []) != self.to_python(data))
-
-
-class FAQForm(forms.ModelForm):  # type: ignore[type-arg]
-    keywords = KeywordsField(required=False, help_text=_("Words between commas."))
-
-    class Meta:
-        model = FAQ
-        exclude: ClassVar[list[str]] = []
-
-
-class AskForm(forms.Form):
-    question = forms.CharField(
-        max_length=500,
-        label=_("Question"),
-        help_text=_("As a visitor would ask it."),
-        widget=UnfoldAdminTextInputWidget,
-    )
-    language = forms.ChoiceField(choices=settings.LANGUAGES, label=_("Language"), widget=UnfoldAdminSelectWidget)
-
-
-class PhrasingInline(TabularInline):
-    model = Phrasing
-    extra = 1
+UNUSED_SCRIPTS = ("urlify.js", "prepopulate.js", "xregexp.js", "xregexp.min.js")
+STAGE_COLOURS = {"draft": "info", "review": "warning", "published": "success", "archived": "default"}
 
 
 @admin.register(Category)
@@ -69,13 +36,37 @@ class CategoryAdmin(ModelAdmin):
     prepopulated_fields: ClassVar[dict[str, tuple[str, ...]]] = {"slug": ("name",)}
 
 
+class LanguagesFilter(admin.SimpleListFilter):
+    title = _("language versions")
+    parameter_name = "versions"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("lacking", _("Lacks a language")), ("behind", _("Older than its original"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        match self.value():
+            case "lacking":
+                return queryset.filter(languages__len__lt=len(settings.LANGUAGES))
+            case "behind":
+                return queryset.behind_original()
+        return queryset
+
+
 @admin.register(FAQ)
-class FAQAdmin(ExportActions):
-    form = FAQForm
-    inlines: ClassVar[list[type[TabularInline]]] = [PhrasingInline]
-    list_display = ("question", "category", "language", "status", "priority", "view_count", "updated_at")
-    list_filter = ("status", "language", "category")
-    list_select_related = ("category",)
+class FAQAdmin(CurationPages, ExportActions):
+    list_display = (
+        "question",
+        "category",
+        "language",
+        "shown_status",
+        "next_stage",
+        "in_languages",
+        "priority",
+        "view_count",
+        "updated_at",
+    )
+    list_filter = (LanguagesFilter, "status", ("draft__stage", admin.ChoicesFieldListFilter), "language", "category")
+    list_select_related = ("category", "draft")
     list_per_page = 50
     search_fields = ("question", "answer", "phrasings__text")
     readonly_fields = (
@@ -87,28 +78,45 @@ class FAQAdmin(ExportActions):
         "published_at",
         "updated_at",
     )
-    actions = ("publish", "submit", "archive", "export_csv", "export_xlsx", "export_json")
+    actions = ("submit", "publish", "unpublish", "export_csv", "export_xlsx", "export_json")
     change_list_template = "admin/faqs/faq/change_list.html"
     fieldsets = (
         (
             None,
             {
                 "fields": (
-                    "question",
-                    "answer",
-                    "preview",
-                    "category",
-                    "language",
-                    "status",
-                    "priority",
-                    "keywords",
+                    "base", "question", "answer", "preview", "phrasings", "category", "language", "priority", "keywords",
                     "taken_from",
                 )
             },
         ),
         (_("Public page"), {"fields": ("slug", "meta_title", "meta_description")}),
         (_("Figures"), {"fields": ("view_count", "helpful_count", "not_helpful_count", "published_at", "updated_at")}),
-    )
+    )  # fmt: skip
+
+    @property
+    def media(self) -> forms.Media:
+        """Without the scripts that make a slug while somebody types: the server makes it."""
+        return forms.Media(js=[script for script in super().media._js if not script.endswith(UNUSED_SCRIPTS)])
+
+    @display(description=_("Status"), ordering="status", label=STAGE_COLOURS)
+    def shown_status(self, faq: FAQ) -> tuple[str, str]:
+        return faq.status, faq.get_status_display()
+
+    @display(description=_("Next version"), ordering="draft__stage", label=STAGE_COLOURS)
+    def next_stage(self, faq: FAQ) -> tuple[str, str] | None:
+        return (faq.next_version.stage, faq.next_version.get_stage_display()) if faq.next_version else None
+
+    @admin.display(description=_("Languages"))
+    def in_languages(self, faq: Any) -> str:
+        return " ".join(code if code in faq.languages else f"–{code}" for code, _name in settings.LANGUAGES)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).with_languages()
+
+    @admin.display(description=_("Other ways to ask it"))
+    def other_ways(self, faq: FAQ) -> str:
+        return "\n".join(faq.working.phrasings) or "—"
 
     @admin.display(description=_("As visitors see it"))
     def preview(self, faq: FAQ) -> SafeString | str:
@@ -116,36 +124,27 @@ class FAQAdmin(ExportActions):
             return "—"
         # The renderer sanitises.
         html: str = import_string(settings.MARKDOWN_RENDERER)(faq.answer)
-        return mark_safe(html)  # noqa: S308
+        return mark_safe(f'<div class="answer-preview">{html}</div>')  # noqa: S308
 
     @admin.display(description=_("Taken from"))
     def taken_from(self, faq: FAQ) -> str:
         source = Source.objects.filter(faq=faq).first() if faq.pk else None
         return source.address if source else "—"
 
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        super().save_related(request, form, formsets, change)
-        services.announce(form.instance.pk)
-
-    def _set_status(self, request: HttpRequest, queryset: QuerySet[FAQ], status: FAQ.Status) -> None:
-        changed = services.set_status(faqs=queryset, status=status)
-        already = queryset.count() - changed
-        text = _("%(changed)d changed to “%(status)s”, %(already)d already were.")
-        self.message_user(
-            request, text % {"changed": changed, "status": status.label, "already": already}, messages.SUCCESS
-        )
-
-    @admin.action(description=_("Publish"), permissions=["change"])
-    def publish(self, request: HttpRequest, queryset: QuerySet[FAQ]) -> None:
-        self._set_status(request, queryset, FAQ.Status.PUBLISHED)
-
     @admin.action(description=_("Submit for review"), permissions=["change"])
     def submit(self, request: HttpRequest, queryset: QuerySet[FAQ]) -> None:
-        self._set_status(request, queryset, FAQ.Status.REVIEW)
+        self.step_all(request, queryset, "submit")
 
-    @admin.action(description=_("Archive (unpublish)"), permissions=["change"])
-    def archive(self, request: HttpRequest, queryset: QuerySet[FAQ]) -> None:
-        self._set_status(request, queryset, FAQ.Status.ARCHIVED)
+    @admin.action(description=_("Publish"), permissions=["publish"])
+    def publish(self, request: HttpRequest, queryset: QuerySet[FAQ]) -> None:
+        self.step_all(request, queryset, "publish")
+
+    @admin.action(description=_("Unpublish"), permissions=["publish"])
+    def unpublish(self, request: HttpRequest, queryset: QuerySet[FAQ]) -> None:
+        self.step_all(request, queryset, "unpublish")
+
+    def has_publish_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("faqs.publish_faq")
 
     def get_urls(self) -> list[Any]:
         return [path("ask/", self.admin_site.admin_view(self.ask), name="faqs_faq_ask"), *super().get_urls()]

@@ -16,4 +16,6 @@ class FAQsConfig(AppConfig):
     def ready(self) -> None:
         from accounts.signals import guest_claimed
 
+        from . import history  # noqa: F401 - its receiver
+
         guest_claimed.connect(take_over_votes, dispatch_uid="claim-votes")

@@ -4,16 +4,21 @@ import hashlib
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
+from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 from pgvector.django import VectorField
+from simple_history.models import HistoricalRecords
 
+from .content import Content
+from .curation_models import Draft, GoldenQuestion, LinkCheck, PhrasingsKept, PublishRun, StatusEvent
 from .exchange.models import Import, ImportedFAQ, ImportRow
 from .gaps.models import Gap, GapQuestion
 from .help.models import Vote
@@ -22,17 +27,32 @@ from .ingest.models import Ingest, Source
 __all__ = [
     "FAQ",
     "Category",
+    "CommonWord",
+    "Draft",
     "Embedding",
     "EmbeddingModel",
     "Gap",
     "GapQuestion",
+    "GoldenQuestion",
     "Import",
     "ImportRow",
     "ImportedFAQ",
     "Ingest",
+    "LinkCheck",
     "Phrasing",
+    "PublishRun",
     "Source",
+    "StatusEvent",
     "Vote",
+]
+# A row of a FAQ's history is what editors wrote, not what visitors did.
+_NOT_IN_HISTORY = [
+    "search_vector",
+    "view_count",
+    "helpful_count",
+    "not_helpful_count",
+    "original_checked_at",
+    "links_checked_at",
 ]
 
 
@@ -53,6 +73,23 @@ class Category(models.Model):
 class FAQQuerySet(models.QuerySet["FAQ"]):
     def published(self) -> Self:
         return self.filter(status=FAQ.Status.PUBLISHED)
+
+    def with_languages(self) -> Self:
+        """Each with the `languages` that it exists in, and when its original `original_changed_at` (None: it is the original)."""
+        versions = FAQ.objects.filter(slug=OuterRef("slug")).order_by("language")
+        original = versions.filter(language=settings.LANGUAGE_CODE).exclude(language=OuterRef("language"))
+        return self.annotate(
+            languages=ArraySubquery(versions.values("language")),
+            original_changed_at=Subquery(original.values("updated_at")[:1]),
+        )
+
+    def behind_original(self) -> Self:
+        """Of `with_languages`: those whose original changed since they were written or looked at."""
+        return self.filter(original_changed_at__gt=Coalesce("original_checked_at", "updated_at"))
+
+    def visible_to(self, user: Any) -> Self:
+        """All of them for curators, the published ones for everybody else."""
+        return self.all() if user.has_perm("faqs.view_faq") else self.published()
 
 
 class FAQ(models.Model):
@@ -82,13 +119,22 @@ class FAQ(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     published_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # A language version: when somebody last saw that it says what its original says.
+    original_checked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    links_checked_at = models.DateTimeField(null=True, blank=True, editable=False)
     search_vector = SearchVectorField(null=True, editable=False)
 
     objects: ClassVar[models.Manager["FAQ"]] = FAQQuerySet.as_manager()  # type: ignore[assignment]
+    history = HistoricalRecords(
+        excluded_fields=_NOT_IN_HISTORY,
+        bases=[PhrasingsKept],
+        history_change_reason_field=models.TextField(null=True),
+    )
 
     class Meta:
         ordering: ClassVar[list[str]] = ["-priority", "question"]
         verbose_name = "FAQ"
+        permissions = (("publish_faq", "Can publish FAQs"),)
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(
                 fields=["slug", "language"],
@@ -114,6 +160,29 @@ class FAQ(models.Model):
             self.published_at = timezone.now()
         super().save(*args, **kwargs)
 
+    @property
+    def is_live(self) -> bool:
+        return self.status == self.Status.PUBLISHED
+
+    @property
+    def next_version(self) -> Draft | None:
+        """What editors are making of a published FAQ, if anything."""
+        return getattr(self, "draft", None)
+
+    @property
+    def stage(self) -> str:
+        """The status of what editors work on: of the next version, where there is one."""
+        return self.next_version.stage if self.next_version else self.status
+
+    @property
+    def working(self) -> Content:
+        """What editors work on: the next version, else the FAQ itself."""
+        return self.next_version.content if self.next_version else Content.of(self)
+
+    def is_behind(self, original: "FAQ") -> bool:
+        """Whether the original changed since this version of it was written or looked at."""
+        return original != self and original.updated_at > (self.original_checked_at or self.updated_at)
+
     def get_absolute_url(self) -> str:
         return reverse("faqs:article", args=[self.slug]) + ("" if self.language == "en" else f"?lang={self.language}")
 
@@ -135,7 +204,11 @@ class Phrasing(models.Model):
 
 
 class EmbeddingModel(models.Model):
-    """A model whose vectors are kept; each has an HNSW index of its own (`services.register_model`)."""
+    """A model whose vectors are kept; each has an HNSW index of its own (`services.register_model`).
+
+    Questions are searched with live models only. A model that is building catches up beside them; one that was retired keeps its
+    vectors, so that a switch can be rolled back.
+    """
 
     class Status(models.TextChoices):
         BUILDING = "building", _("Building")
@@ -149,6 +222,9 @@ class EmbeddingModel(models.Model):
     languages = models.JSONField(default=list, blank=True)
     status = models.CharField(max_length=16, choices=Status, default=Status.BUILDING)
     created_at = models.DateTimeField(auto_now_add=True)
+    # The models of one switch share its time: `services.roll_back`.
+    live_since = models.DateTimeField(null=True, blank=True)
+    retired_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
@@ -161,6 +237,10 @@ class EmbeddingModel(models.Model):
 
     def covers(self, language: str) -> bool:
         return not self.languages or language in self.languages
+
+    def replaces(self, other: "EmbeddingModel") -> bool:
+        """Whether everything that the other is used for can be asked of this one."""
+        return not self.languages or bool(other.languages and set(other.languages) <= set(self.languages))
 
 
 class Embedding(models.Model):
@@ -192,3 +272,38 @@ class Embedding(models.Model):
     def hash_of(text: str) -> str:
         """SHA-256 of the text, in hex: the key under which a vector is reused."""
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+class CommonWord(models.Model):
+    """A word that too many published FAQs of a language share for the search to look for it (`services.count_words`)."""
+
+    language = models.CharField(max_length=8)
+    lexeme = models.TextField()
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["language", "lexeme"], name="common_word_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.lexeme
+
+
+class Head(models.Model):
+    """What was fitted on one model's vectors: weights that rank better than the nearest text alone, and calibrations by language.
+
+    `fitted_on` names the state of the vectors (`selectors.vectors_version`); a head of another state is stale and is not used.
+    """
+
+    model = models.ForeignKey(EmbeddingModel, on_delete=models.CASCADE, related_name="heads")
+    fitted_on = models.CharField(max_length=64)
+    # Empty while there are too few FAQs to learn from.
+    weights = models.BinaryField(default=bytes)
+    calibrations = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["model", "-id"], name="head_latest")]
+
+    def __str__(self) -> str:
+        return f"Head {self.pk} of model {self.model_id}"

@@ -73,7 +73,7 @@ def test_roles_give_their_groups_and_flags(db: None, role: str) -> None:
     sync_role(user)
     assert user.is_staff == (role != "user")
     assert user.is_superuser == (role == "admin")
-    assert user.has_perm("faqs.change_faq") == (role in {"editor", "admin"})
+    assert user.has_perm("faqs.change_faq") == (role in {"editor", "reviewer", "admin"})
     assert user.has_perm("conversations.view_conversation") == (role in {"agent", "analyst", "admin"})
 
 

@@ -12,6 +12,7 @@ from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 from chatbot import search
 from chatbot.providers.base import ProviderUnavailable
 from chatbot.search import search_faqs
+from faqs import publishing
 from faqs import services as knowledge
 from faqs.models import FAQ, Category, EmbeddingModel
 
@@ -62,9 +63,8 @@ def faqs(embedder: Embedder) -> list[FAQ]:
 
 
 def embedded(faq: FAQ) -> FAQ:
-    texts = knowledge.texts_of(faq)
-    vectors = {text: Embedder.vector(text[1]) for text in texts}
-    knowledge.store_embeddings(model=EmbeddingModel.objects.get(), faq=faq, texts=texts, vectors=vectors)
+    vectors = {text: Embedder.vector(text) for _kind, text in knowledge.texts_of(faq)}
+    knowledge.store_embeddings(model=EmbeddingModel.objects.get(), faqs=[faq], vectors=vectors)
     return faq
 
 
@@ -109,7 +109,7 @@ def test_publishing_and_embedding_end_what_was_kept(
     assert found("sofa") == []
     draft = FAQ.objects.create(category=faqs[0].category, question="A sofa?", answer="Yes", status="draft")
     with django_capture_on_commit_callbacks(execute=True):
-        knowledge.set_status(faqs=[draft], status="published")
+        publishing.place(faqs=[draft], status="published", by=None, comment="")
     embedded(draft)
     assert found("sofa") == ["A sofa?"]
     other = embedded(

@@ -11,10 +11,10 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 
-from .. import jobs
+from .. import history, jobs, publishing
 from ..jobs import JobFailed
 from ..models import FAQ, Category, Phrasing
-from ..services import announce, announced_together, set_status
+from ..services import announce, announced_together
 from . import files, rows
 from .models import Import, ImportedFAQ, ImportRow
 from .plans import Plan, Shelf
@@ -133,7 +133,7 @@ def _apply_part(job: Import, part: Sequence[ImportRow]) -> None:
     rest = [row for row, plan in plans if plan.action != Action.UNCHANGED]
     shelf = _shelf(job, [row.values for row in rest], lock=True)
     plans = [*same, *((row, _decided(row, shelf.plan(row.values, row.version))) for row in rest)]
-    _write(shelf, plans)
+    _write(job, shelf, plans)
     _note_outcomes(plans)
     _remember([plan for _row, plan in plans if plan.action in (Action.CREATE, Action.UPDATE, Action.UNCHANGED)])
 
@@ -153,15 +153,15 @@ def _note_outcomes(plans: Sequence[tuple[ImportRow, Plan]]) -> None:
     ImportRow.objects.bulk_update(linked, ["faq"])
 
 
-def _write(shelf: Shelf, plans: Iterable[tuple[ImportRow, Plan]]) -> None:
+def _write(job: Import, shelf: Shelf, plans: Iterable[tuple[ImportRow, Plan]]) -> None:
     changed = [(row, plan) for row, plan in plans if plan.action in (Action.CREATE, Action.UPDATE)]
     _create_categories(shelf, [plan.values for _row, plan in changed])
     created = [(row, plan) for row, plan in changed if plan.action == Action.CREATE]
     _create(shelf, created)
     for _row, plan in changed:
         if plan.action == Action.UPDATE:
-            _update(shelf, plan)
-    _set_statuses([plan for _row, plan in changed])
+            _update(shelf, plan, job.created_by)
+    _set_statuses(job, [plan for _row, plan in changed])
 
 
 def _decided(row: ImportRow, plan: Plan) -> Plan:
@@ -184,7 +184,7 @@ def _create_categories(shelf: Shelf, given: Iterable[Values]) -> None:
 
 
 def _create(shelf: Shelf, created: Sequence[tuple[ImportRow, Plan]]) -> None:
-    """New FAQs begin as drafts; `set_status` takes them further."""
+    """New FAQs begin as drafts; their statuses are set afterwards."""
     for _row, plan in created:
         content = {name: plan.values[name] for name in SIMPLE}
         plan.faq = FAQ(**content, category=shelf.categories[plan.values["category"]])
@@ -193,12 +193,13 @@ def _create(shelf: Shelf, created: Sequence[tuple[ImportRow, Plan]]) -> None:
     Phrasing.objects.bulk_create(Phrasing(faq=faq, text=text) for faq, text in texts)
 
 
-def _update(shelf: Shelf, plan: Plan) -> None:
+def _update(shelf: Shelf, plan: Plan, by: User | None) -> None:
     assert plan.faq is not None  # noqa: S101
+    history.keep_version(plan.faq)
     for name in SIMPLE:
         setattr(plan.faq, name, plan.values[name])
     plan.faq.category = shelf.categories[plan.values["category"]]
-    plan.faq.save()
+    history.save(plan.faq, by=by, keep=False)
     held = {phrasing.text for phrasing in plan.faq.phrasings.all()}
     wanted = plan.values["phrasings"]
     plan.faq.phrasings.exclude(text__in=wanted).delete()
@@ -206,12 +207,13 @@ def _update(shelf: Shelf, plan: Plan) -> None:
     announce(plan.faq.pk)
 
 
-def _set_statuses(plans: Iterable[Plan]) -> None:
+def _set_statuses(job: Import, plans: Iterable[Plan]) -> None:
     by_status = defaultdict(list)
     for plan in plans:
         by_status[plan.values["status"]].append(plan.faq)
     for status, faqs in by_status.items():
-        set_status(faqs=[faq for faq in faqs if faq is not None], status=status)
+        placed = [faq for faq in faqs if faq is not None]
+        publishing.place(faqs=placed, status=status, by=job.created_by, comment=_("Imported from %s.") % job.name)
 
 
 def _remember(plans: Sequence[Plan]) -> None:

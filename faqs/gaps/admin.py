@@ -13,7 +13,9 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from ..curation import Conflict
 from ..models import FAQ, Category
+from ..workflow import NotAllowed
 from . import selectors, services
 from .models import Gap
 
@@ -109,7 +111,11 @@ class GapAdmin(ModelAdmin):
                 return redirect("admin:faqs_faq_change", draft.pk)
             done = False
         elif action == "merge":
-            done = services.merge(gap=gap, user=user, faq=faq, phrasing=question)
+            try:
+                done = services.merge(gap=gap, user=user, faq=faq, phrasing=question)
+            except (NotAllowed, Conflict) as error:
+                self.message_user(request, str(error), messages.ERROR)
+                return redirect("admin:faqs_gap_change", gap.pk)
         elif action == "dismiss":
             done = services.dismiss(gap=gap, user=user)
         else:

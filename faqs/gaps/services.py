@@ -1,7 +1,7 @@
 """Writes of gaps: a question finds its gap by meaning, and editors close gaps. A closed gap stays closed when it is asked again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -11,9 +11,9 @@ from pgvector.django import CosineDistance
 
 from accounts.models import User
 
+from .. import curation
 from ..drafts import create_draft
-from ..models import FAQ, Category, EmbeddingModel, Phrasing
-from ..services import announce
+from ..models import FAQ, Category, EmbeddingModel
 from .models import Gap, GapQuestion
 
 Status = Gap.Status
@@ -109,11 +109,15 @@ def draft(*, gap: Gap, user: User, question: str, category: Category) -> FAQ | N
 
 @transaction.atomic
 def merge(*, gap: Gap, user: User, faq: FAQ, phrasing: str) -> bool:
-    """Make the gap a phrasing of a FAQ; False when somebody closed it before."""
+    """Make the gap a phrasing of a FAQ (of a published one: of its next version); False when somebody closed it before.
+
+    Raises NotAllowed when the FAQ cannot be changed now.
+    """
     if not _close(gap, user, Status.MERGED, faq):
         return False
-    Phrasing.objects.get_or_create(faq=faq, text=phrasing[:300])
-    announce(faq.pk)
+    working = faq.working
+    content = replace(working, phrasings=tuple(sorted({*working.phrasings, phrasing[:300]})))
+    curation.save(faq_id=faq.pk, content=content, base=working.digest, by=user)
     return True
 
 

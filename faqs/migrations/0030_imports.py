@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('faqs', '0002_search_vector'),
+        ('faqs', '0011_links'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -19,15 +19,6 @@ def article(db: None) -> FAQ:
     return FAQ.objects.create(category=category, question="When?", answer="**Soon**.", slug="when", status="published")
 
 
-@pytest.fixture
-def editor(db: None) -> Client:
-    user = User.objects.create_user("ed@example.com", "correct horse battery", role="editor")
-    sync_role(user)
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 def test_index_lists_published_faqs(
     client: Client, article: FAQ, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
@@ -56,42 +47,6 @@ def test_language_versions_share_an_address(client: Client, article: FAQ) -> Non
 @pytest.mark.parametrize("slug", ["secret", "nothing"])
 def test_drafts_and_unknown_pages_are_not_found(client: Client, article: FAQ, slug: str) -> None:
     assert client.get(f"/help/{slug}").status_code == 404
-
-
-def test_editors_list_change_and_publish(
-    editor: Client, article: FAQ, django_assert_max_num_queries: DjangoAssertNumQueries
-) -> None:
-    with django_assert_max_num_queries(12):
-        assert "Secret?" in editor.get("/admin/faqs/faq/").content.decode()
-    assert "<strong>Soon</strong>" in editor.get(f"/admin/faqs/faq/{article.pk}/change/").content.decode()
-    ids = list(FAQ.objects.filter(language="en").values_list("pk", flat=True))
-    answer = editor.post("/admin/faqs/faq/", {"action": "publish", "_selected_action": ids}, follow=True)
-    assert "1 changed" in answer.content.decode()
-    editor.post("/admin/faqs/faq/", {"action": "archive", "_selected_action": ids})
-    assert FAQ.objects.filter(status="archived").count() == 2
-    editor.post("/admin/faqs/faq/", {"action": "submit", "_selected_action": ids[:1]})
-    assert FAQ.objects.filter(status="review").count() == 1
-
-
-def test_keywords_are_edited_as_words(editor: Client, article: FAQ) -> None:
-    form = {
-        "question": "When?",
-        "answer": "Later.",
-        "category": article.category_id,
-        "language": "en",
-        "status": "published",
-        "priority": 50,
-        "keywords": " time, date ,",
-        "slug": "when",
-        "phrasings-TOTAL_FORMS": 1,
-        "phrasings-INITIAL_FORMS": 0,
-        "phrasings-0-text": "At what time?",
-    }
-    response = editor.post(f"/admin/faqs/faq/{article.pk}/change/", form)
-    assert response.status_code == 302, response.content.decode()
-    article.refresh_from_db()
-    assert article.keywords == ["time", "date"]
-    assert article.phrasings.get().text == "At what time?"
 
 
 @pytest.mark.parametrize("path", ["/admin/faqs/faq/", "/admin/faqs/faq/ask/"])

@@ -1,0 +1,133 @@
+// Keeps what is written in this browser at every key, and saves it on the server soon after; a newer save of somebody else is never
+// overwritten: the server refuses, and both texts are shown side by side.
+
+const SOON = 1200;
+const RETRY = 5000;
+const SKIPPED = new Set(["csrfmiddlewaretoken", "comment", "due_at", "_step", "base"]);
+
+const time = (at) => new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+
+export function keep(form, place) {
+  const words = place.dataset;
+  const state = place.querySelector("[role=status]");
+  const key = `parley.faq.${words.faq || `new${location.search}`}`;
+  const base = () => form.elements.namedItem("base")?.value ?? "";
+  let timer = null;
+  let sending = false;
+  let paused = false;
+
+  const values = () => Object.fromEntries([...new FormData(form)].filter(([name]) => !SKIPPED.has(name)));
+  const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+
+  function tell(text, warning = false) {
+    state.textContent = text;
+    state.classList.toggle("warning", warning);
+  }
+
+  function store() {
+    try {
+      localStorage.setItem(key, JSON.stringify({ values: values(), base: base(), at: Date.now() }));
+    } catch {
+      // A browser without storage: the server keeps it a second later.
+    }
+  }
+
+  function stored() {
+    try {
+      return JSON.parse(localStorage.getItem(key));
+    } catch {
+      return null;
+    }
+  }
+
+  function fill(kept) {
+    for (const [name, value] of Object.entries(kept)) {
+      const field = form.elements.namedItem(name);
+      if (field && "value" in field) field.value = value;
+    }
+  }
+
+  function later(delay = SOON) {
+    clearTimeout(timer);
+    if (words.autosave && !paused) timer = setTimeout(save, delay);
+  }
+
+  async function save() {
+    if (sending) return later();
+    sending = true;
+    const sent = values();
+    try {
+      await answered(await fetch(words.autosave, { method: "POST", body: new FormData(form), headers: { Accept: "application/json" } }), sent);
+    } catch {
+      tell(words.offline, true);
+      later(RETRY);
+    } finally {
+      sending = false;
+    }
+  }
+
+  async function answered(response, sent) {
+    if (response.redirected || !response.headers.get("Content-Type")?.includes("json")) {
+      tell(response.status >= 500 ? words.offline : words.signedOut, true);
+      return later(RETRY);
+    }
+    const found = await response.json();
+    if (response.ok) return saved(found.base, sent);
+    // What is wrong with a text is told until it is changed; a conflict is for the person to decide.
+    paused = found.code !== "invalid";
+    tell(`${words.unsaved} ${found.message} ${found.code === "conflict" ? words.conflict : ""}`, true);
+  }
+
+  function saved(digest, sent) {
+    form.elements.namedItem("base").value = digest;
+    tell(`${words.saved} ${time(Date.now())}.`);
+    if (same(sent, values())) localStorage.removeItem(key);
+    else later();
+  }
+
+  function button(label, act) {
+    const made = Object.assign(document.createElement("button"), { type: "button", textContent: label });
+    made.addEventListener("click", act);
+    state.append(" ", made);
+  }
+
+  function drop() {
+    localStorage.removeItem(key);
+    location.reload();
+  }
+
+  // The server shows both side by side when what is sent started from an older text.
+  function compare(kept) {
+    fill(kept.values);
+    form.elements.namedItem("base").value = kept.base;
+    form.requestSubmit(document.querySelector("button[name=_save]"));
+  }
+
+  function restore() {
+    const kept = stored();
+    if (!kept) return;
+    if (same(kept.values, values())) {
+      if (!document.querySelector(".conflict, .errornote, .errors")) localStorage.removeItem(key);
+      return;
+    }
+    if (kept.base === base()) {
+      fill(kept.values);
+      tell(`${words.restored} ${time(kept.at)}.`);
+      button(words.discard, drop);
+      later(words.autosave ? SOON : 0);
+      return;
+    }
+    paused = true;
+    tell(`${words.newer} ${time(kept.at)}.`, true);
+    button(words.compare, () => compare(kept));
+    button(words.discard, drop);
+  }
+
+  form.addEventListener("input", () => {
+    if (!paused) store();
+    later();
+  });
+  form.addEventListener("submit", () => clearTimeout(timer));
+  addEventListener("online", () => later(0));
+  restore();
+}

@@ -1,0 +1,131 @@
+"""An editor and a reviewer bring a new text to the visitors, and back."""
+
+from collections.abc import Iterator
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from chatbot.demo import DEMO_LOGINS
+from tests.browser.actions import QUESTION, SECONDS, SOURCE, ask_and_read
+from tests.system import LiveSystem
+
+PASSWORDS = {role: (email, password) for role, email, password in DEMO_LOGINS}
+SPARE_PARTS = "Do you sell spare parts?"
+NEW = "Every order is flown in by a drone within 45 minutes."
+
+
+def sign_in(browser: Browser, system: LiveSystem, role: str) -> Page:
+    email, password = PASSWORDS[role]
+    page = browser.new_context(locale="en-GB").new_page()
+    page.goto(f"{system.url}/admin/login/?next=/admin/faqs/faq/")
+    page.locator("#id_username").fill(email)
+    page.locator("#id_password").fill(password)
+    page.locator("#id_password").press("Enter")
+    page.wait_for_url("**/admin/faqs/faq/")
+    return page
+
+
+def open_faq(page: Page, question: str) -> None:
+    """Each test has a FAQ of its own."""
+    page.goto(f"{page.url.partition('/admin/')[0]}/admin/faqs/faq/?{urlencode({'q': question})}")
+    page.get_by_role("link", name=question).first.click()
+    expect(page.get_by_label("Where this FAQ stands")).to_be_visible()
+
+
+@pytest.fixture
+def editor(browser: Browser, live_system: LiveSystem) -> Iterator[Page]:
+    page = sign_in(browser, live_system, "editor")
+    yield page
+    page.context.close()
+
+
+@pytest.fixture
+def reviewer(browser: Browser, live_system: LiveSystem) -> Iterator[Page]:
+    page = sign_in(browser, live_system, "reviewer")
+    yield page
+    page.context.close()
+
+
+def test_draft_review_publish_ask_and_back(page: Page, editor: Page, reviewer: Page) -> None:
+    open_faq(editor, SOURCE)
+    expect(editor.get_by_role("button", name="Publish", exact=True)).to_have_count(0)
+    editor.locator("#id_answer").fill(NEW)
+    editor.get_by_label("Comment").fill("Drones are here")
+    editor.get_by_role("button", name="Submit for review").click()
+    expect(editor.get_by_text("Next version: In review")).to_be_visible()
+    expect(ask_and_read(page, QUESTION)).not_to_contain_text("drone")
+
+    open_faq(reviewer, SOURCE)
+    reviewer.get_by_role("link", name="Compare with the published version").click()
+    expect(reviewer.locator("ins", has_text="drone")).to_be_visible()
+    reviewer.go_back()
+    reviewer.get_by_role("button", name="Publish", exact=True).click()
+    expect(reviewer.get_by_text("Visitors find the change now.")).to_be_visible(timeout=SECONDS)
+    answer = ask_and_read(page, QUESTION)
+    expect(answer.locator(".body")).to_contain_text(NEW)
+    expect(answer.get_by_role("link", name=SOURCE)).to_be_visible()
+
+    reviewer.get_by_role("link", name=SOURCE, exact=True).click()
+    reviewer.get_by_role("link", name="Versions and history").click()
+    expect(reviewer.get_by_text("Drones are here")).to_be_visible()
+    reviewer.get_by_role("button", name="Publish again").click()
+    expect(reviewer.get_by_text("Visitors find the change now.")).to_be_visible(timeout=SECONDS)
+    answer = ask_and_read(page, QUESTION)
+    expect(answer.locator(".body")).to_contain_text("warehouse in Rotterdam")
+    expect(answer.get_by_role("link", name=SOURCE)).to_be_visible()
+
+
+def test_stealing_a_golden_question_is_blocked(editor: Page, reviewer: Page) -> None:
+    """Another FAQ's golden question as a phrasing: nothing is published, and the page says which question suffers."""
+    open_faq(editor, SPARE_PARTS)
+    editor.locator("#id_question").fill("Can I use my Visa card")
+    editor.locator("#id_answer").fill("No.")
+    editor.get_by_role("button", name="Submit for review").click()
+    expect(editor.get_by_text("Next version: In review")).to_be_visible()
+    open_faq(reviewer, SPARE_PARTS)
+    reviewer.get_by_role("button", name="Publish", exact=True).click()
+    expect(reviewer.get_by_text("Nothing was changed")).to_be_visible(timeout=SECONDS)
+    worse = reviewer.get_by_role("row").filter(has_text="Worse").filter(has_text="can I use my Visa card")
+    expect(worse).to_contain_text("Which payment methods do you accept?")
+    expect(reviewer.get_by_role("button", name="Publish all the same")).to_have_count(0)
+
+
+def test_what_was_written_survives_a_lost_connection_a_reload_and_a_colleague(editor: Page, reviewer: Page) -> None:
+    open_faq(editor, "Can I cancel my order?")
+    editor.get_by_role("link", name="German").click()
+    answer = editor.locator("#id_answer")
+    answer.fill("Morgen, mit dem Fahrrad.")
+    expect(editor.get_by_text("Saved by itself at")).to_be_visible(timeout=SECONDS)
+    editor.context.set_offline(True)
+    answer.fill("Morgen, mit der Bahn.")
+    expect(editor.get_by_text("No connection.")).to_be_visible(timeout=SECONDS)
+    editor.context.set_offline(False)
+    expect(editor.get_by_text("Saved by itself at")).to_be_visible(timeout=SECONDS)
+
+    # A crash of the page right after a key: what was typed is in the browser, and comes back.
+    editor.evaluate("() => { window.fetch = () => new Promise(() => {}); }")
+    answer.fill("Morgen, mit dem Schiff.")
+    editor.reload()
+    expect(answer).to_have_value("Morgen, mit dem Schiff.")
+    expect(editor.get_by_text("This is what you wrote before")).to_be_visible()
+    expect(editor.get_by_text("Saved by itself at")).to_be_visible(timeout=SECONDS)
+
+    reviewer.goto(editor.url)
+    reviewer.locator("#id_answer").fill("Nie.")
+    reviewer.keyboard.press("Control+s")
+    expect(reviewer.get_by_text("Visitors see it once it is published.").first).to_be_visible()
+    answer.fill("Doch morgen.")
+    expect(editor.get_by_text("Somebody else saved this FAQ")).to_be_visible(timeout=SECONDS)
+    editor.keyboard.press("Control+s")
+    expect(editor.locator("del", has_text="Nie")).to_be_visible()
+    expect(answer).to_have_value("Doch morgen.")
+    editor.keyboard.press("Control+s")
+    expect(editor.locator(".conflict")).to_have_count(0)
+    expect(answer).to_have_value("Doch morgen.")
+
+
+def test_duplicates_are_named_while_typing(editor: Page) -> None:
+    open_faq(editor, "How do I find my size?")
+    editor.locator("#id_question").fill("What does delivery cost?")
+    expect(editor.locator("#similar").get_by_role("link", name="How much is delivery?")).to_be_visible(timeout=SECONDS)
