@@ -32,7 +32,7 @@ class DashboardView(APIView):
     @extend_schema(parameters=[PeriodSerializer], responses=DashboardSerializer)
     def get(self, request: Request) -> Response:
         """What happened in a period."""
-        query = PeriodSerializer(data=request.query_params)
+        query = PeriodSerializer(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
         return Response(DashboardSerializer(selectors.dashboard(query.validated_data["period"])).data)
 

@@ -11,6 +11,7 @@ from celery import shared_task
 from celery.signals import heartbeat_sent, worker_ready
 from django.conf import settings
 from django.core.cache import cache as shared_cache
+from django.db import DatabaseError
 from django.utils import timezone
 from redis.exceptions import RedisError
 
@@ -218,7 +219,11 @@ def sweep_privacy() -> None:
     for export_id in export.stalled():
         dispatch(make_export, str(export_id))
     for one in erasure.due():
-        erasure.carry_out(one.pk)
+        try:
+            erasure.carry_out(one.pk)
+        except (RedisError, OSError, DatabaseError) as error:
+            # Nothing of it was done; the others do not wait for it.
+            log.warning("erasure_postponed", erasure_id=str(one.pk), error=type(error).__name__)
 
 
 @shared_task

@@ -80,7 +80,7 @@ class MessagesView(APIView):
     @extend_schema(parameters=[MessagesQuerySerializer], responses=MessagePageSerializer)
     def get(self, request: Request, conversation_id: UUID) -> Response:
         """What came after a number, in order of change; without one the transcript, the latest first."""
-        query = MessagesQuerySerializer(data=request.query_params)
+        query = MessagesQuerySerializer(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
         conversation = selectors.get_conversation(person(request), conversation_id)
         rows, more = _page(conversation, **query.validated_data)

@@ -1,7 +1,9 @@
 """Reads of conversations; everything here is already narrowed to one user or one conversation."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -102,7 +104,7 @@ def snippet(text: str, query: str, around: int = 60) -> str:
 class Said(NamedTuple):
     role: str
     content: str
-    metadata: dict[str, Any] = {}
+    metadata: Mapping[str, Any] = MappingProxyType({})
     analysis: dict[str, Any] | None = None
 
 

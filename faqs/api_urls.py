@@ -8,4 +8,6 @@ urlpatterns = [
     path("faqs/categories", api_views.CategoriesView.as_view()),
     path("faqs/categories/<int:pk>", api_views.CategoryView.as_view()),
     path("faqs/<int:pk>", api_views.FAQView.as_view()),
+    path("faqs/<int:pk>/steps", api_views.StepsView.as_view()),
+    path("faqs/<int:pk>/vote", api_views.VoteView.as_view()),
 ]

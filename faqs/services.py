@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
 
 from . import signals
-from .models import FAQ, Category, CommonWord, Embedding, EmbeddingModel, Head, Phrasing
+from .models import FAQ, Category, CommonWord, Embedding, EmbeddingModel, Head
 from .selectors import ANSWER_CHARACTERS, RARE
 
 log = structlog.get_logger(__name__)
@@ -20,12 +20,12 @@ Text = tuple[str, str]
 HEADS_KEPT = 3
 
 
-class SlugTaken(Exception):
-    """Another FAQ in this language has this slug."""
-
-
 class CategoryInUse(Exception):
     """The category still has FAQs."""
+
+
+class StillPublished(Exception):
+    """Visitors read it: it has to be archived first."""
 
 
 _gathered: ContextVar[set[int] | None] = ContextVar("gathered", default=None)
@@ -54,29 +54,10 @@ def announce(faq_id: int) -> None:
     transaction.on_commit(lambda: signals.faq_changed.send_robust(sender=FAQ, faq_id=faq_id), robust=True)
 
 
-def save_faq(*, faq: FAQ, phrasings: Sequence[str] | None = None, **values: Any) -> FAQ:
-    """Store a new or changed FAQ; phrasings that are None stay as they are. Raises SlugTaken."""
-    for name, value in values.items():
-        setattr(faq, name, value)
-    try:
-        with transaction.atomic():
-            faq.save()
-            if phrasings is not None:
-                _set_phrasings(faq, phrasings)
-    except IntegrityError as error:
-        if "faq_slug_language_unique" in str(error):
-            raise SlugTaken from None
-        raise
-    announce(faq.pk)
-    return faq
-
-
-def _set_phrasings(faq: FAQ, texts: Sequence[str]) -> None:
-    faq.phrasings.exclude(text__in=texts).delete()
-    Phrasing.objects.bulk_create([Phrasing(faq=faq, text=text) for text in texts], ignore_conflicts=True)
-
-
 def delete_faq(*, faq: FAQ) -> None:
+    """Raises StillPublished."""
+    if faq.is_live:
+        raise StillPublished
     announce(faq.pk)
     faq.delete()
 

@@ -64,6 +64,9 @@ class Resource(GenericAPIView[Any]):
 
 
 class Patchable(Resource):
+    def write(self, serializer: Any) -> Any:
+        return self.change(serializer.instance, **serializer.validated_data)
+
     def change(self, instance: Any, **values: Any) -> Any:
         """The domain call that gives the object new values; returns it as it is then."""
         raise NotImplementedError
@@ -73,7 +76,7 @@ class Patchable(Resource):
             instance = self.find_unchanged(request)
             serializer = self.get_serializer(instance, data=request.data, partial=partial)
             serializer.is_valid(raise_exception=True)
-            return self.answer(self.change(instance, **serializer.validated_data))
+            return self.answer(self.write(serializer))
 
     @extend_schema(parameters=[IF_MATCH])
     def patch(self, request: Request, *args: Any, **kwargs: Any) -> Response:

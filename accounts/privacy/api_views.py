@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from rest.limits import client_address
+from rest.schema import ErrorSerializer
 
 from ..models import User
 from . import consent, erasure, export
@@ -43,7 +44,7 @@ class ConsentsView(APIView):
 
 
 class ExportView(APIView):
-    @extend_schema(responses=ExportSerializer)
+    @extend_schema(responses={200: ExportSerializer, 404: ErrorSerializer})
     def get(self, request: Request) -> Response:
         """The latest copy, with the progress of its making."""
         found = person_of(request).exports.defer("archive").first()
@@ -70,7 +71,10 @@ class ZipRenderer(BaseRenderer):
 class ArchiveView(APIView):
     renderer_classes = (JSONRenderer, ZipRenderer)
 
-    @extend_schema(responses={(200, "application/zip"): OpenApiResponse(OpenApiTypes.BINARY, description="The ZIP")})
+    @extend_schema(
+        operation_id="me_export_download",
+        responses={(200, "application/zip"): OpenApiResponse(OpenApiTypes.BINARY, description="The ZIP")},
+    )
     def get(self, request: Request, export_id: UUID) -> HttpResponse:
         """The copy as a ZIP: pages to read, and JSON."""
         found = Export.objects.filter(pk=export_id, user=person_of(request)).first()
@@ -80,7 +84,7 @@ class ArchiveView(APIView):
 
 
 class ErasureView(APIView):
-    @extend_schema(responses=ErasureSerializer)
+    @extend_schema(responses={200: ErasureSerializer, 404: ErrorSerializer})
     def get(self, request: Request) -> Response:
         """When everything about you will be erased; 404 when you have not asked for it."""
         found = erasure.pending(person_of(request))
@@ -88,7 +92,7 @@ class ErasureView(APIView):
             raise Http404
         return Response(ErasureSerializer(found).data)
 
-    @extend_schema(responses={204: None})
+    @extend_schema(responses={204: None, 404: ErrorSerializer})
     def delete(self, request: Request) -> Response:
         """Take it back."""
         if not erasure.cancel_erasure(user=person_of(request)):

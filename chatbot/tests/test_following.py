@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -214,7 +214,7 @@ async def test_completions_that_begin_afresh_say_so(reply: Reply) -> None:
     assert [chunk async for chunk in chunks] == []
 
 
-@pytest.mark.parametrize("last_event_id", ["", "nonsense", "a:b:c", f"{uuid4()}:1"])
+@pytest.mark.parametrize("last_event_id", ["", "nonsense", "a:b:c", f"{UUID(int=7)}:1"])
 def test_ids_that_are_not_ours_hold_nothing(last_event_id: str) -> None:
     assert sse.held(last_event_id) == Held()
 

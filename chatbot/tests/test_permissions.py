@@ -4,6 +4,7 @@ docs/permissions.md is the answer. A new address, or an answer that changed, fai
 `WRITE_PERMISSIONS=1 .venv/bin/python -m pytest chatbot/tests/test_permissions.py` writes it, and its diff is to be read.
 """
 
+import logging
 import os
 import re
 from datetime import timedelta
@@ -117,8 +118,9 @@ def meaning(response: Any, path: str) -> str:
 
 
 @pytest.fixture
-def people(db: None, settings: Settings) -> People:
+def people(db: None, settings: Settings, caplog: pytest.LogCaptureFixture) -> People:
     """A client and things of each role, and of a stranger."""
+    caplog.set_level(logging.CRITICAL)
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.RATE_LIMITS_USER = settings.RATE_LIMITS_ADDRESS = settings.RATE_LIMITS_AUTH = "1000000/minute"
     settings.ACCOUNT_RATE_LIMITS = False

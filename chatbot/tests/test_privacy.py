@@ -259,6 +259,19 @@ def test_what_cannot_be_erased_everywhere_is_not_erased_at_all(ada: User) -> Non
     assert erasure.pending(ada) == found
 
 
+def test_one_that_cannot_be_erased_does_not_hold_up_the_others(ada: User) -> None:
+    eve = User.objects.create_user("eve@example.com", PASSWORD)
+    for person in (ada, eve):
+        erasure.request_erasure(user=person)
+    Erasure.objects.update(due_at=timezone.now())
+    once = holdings.Store("once", lambda person: ["x"], mock.Mock(side_effect=[OSError, 0, 0]))
+    with mock.patch.object(erasure, "stores", return_value=[once]):
+        tasks.sweep_privacy()
+    assert User.objects.count() == 1
+    tasks.sweep_privacy()
+    assert not User.objects.exists()
+
+
 def test_a_letter_that_cannot_be_sent_keeps_nobody(ada: User) -> None:
     with mock.patch("django.core.mail.EmailMessage.send", side_effect=OSError):
         assert forgotten(ada).completed_at is not None

@@ -171,7 +171,7 @@ def test_signing_in_keeps_what_was_asked_and_signing_out_forgets(page: Page) -> 
     page.get_by_role("link", name="Sign in").click()
     page.get_by_label("Email").fill("user@example.com")
     page.get_by_label("Password").fill("demo-user-2026")
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.goto(address)
     expect(replies(page)).to_have_count(1)
     expect(box(page)).to_have_value("a secret draft")

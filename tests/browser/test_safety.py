@@ -67,7 +67,7 @@ def test_the_admin_obeys_its_policy(page: Page, live_system: LiveSystem) -> None
     page.goto(f"{live_system.url}/accounts/login/?next=/admin/")
     page.get_by_label("Email").fill(email)
     page.get_by_label("Password").fill(password)
-    page.get_by_role("main").get_by_role("button", name="Sign in").click()
+    page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
     for path in ("/admin/", "/admin/faqs/faq/", "/admin/faqs/faq/add/", "/admin/accounts/user/"):
         page.goto(live_system.url + path)
         page.wait_for_load_state("networkidle")
