@@ -54,11 +54,12 @@ def dispatch(task: "Task[Any, Any]", *args: Any, countdown: float = 0) -> None:
 
 
 def on_log_changed(sender: type, *, user_id: UUID, messages: list[Message], **kwargs: Any) -> None:
-    from .tasks import record_gap
-
     broadcast(user_id, [protocol.message_frame(message) for message in messages])
-    for message in filter(gaps.concerns, messages):
-        dispatch(record_gap, str(message.pk))
+    if noted := [message for message in messages if gaps.concerns(message)]:
+        from .tasks import record_gap
+
+        for message in noted:
+            dispatch(record_gap, str(message.pk))
 
 
 def on_conversation_changed(sender: type, *, conversation: Conversation, deleted: bool, **kwargs: Any) -> None:

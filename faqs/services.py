@@ -6,14 +6,16 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
-from django.db.models import F, ProtectedError
+import structlog
+from django.db import OperationalError, connection, transaction
+from django.db.models import ProtectedError
 from django.utils import timezone
 
 from . import signals
 from .models import FAQ, Category, CommonWord, Embedding, EmbeddingModel, Head
 from .selectors import ANSWER_CHARACTERS, RARE
 
+log = structlog.get_logger(__name__)
 Text = tuple[str, str]
 HEADS_KEPT = 3
 
@@ -68,8 +70,17 @@ def delete_category(*, category: Category) -> None:
         raise CategoryInUse from None
 
 
+# Statements that are sent together share one transaction.
+_COUNT_VIEW = "SET LOCAL lock_timeout = '1s'; UPDATE faqs_faq SET view_count = view_count + 1 WHERE id = %s"
+
+
 def count_view(*, faq_id: int) -> None:
-    FAQ.objects.filter(pk=faq_id).update(view_count=F("view_count") + 1)
+    """Count a reader; one who comes while a long import holds the FAQ is not made to wait for it."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_COUNT_VIEW, [faq_id])
+    except OperationalError:
+        log.warning("view_not_counted", faq_id=faq_id)
 
 
 def register_model(

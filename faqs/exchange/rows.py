@@ -67,37 +67,37 @@ class TextsField(forms.Field):
         return texts
 
 
-class RowForm(forms.Form):
-    language = forms.ChoiceField(choices=settings.LANGUAGES)
-    slug = forms.SlugField(max_length=120)
-    category = forms.CharField(max_length=100)
-    question = forms.CharField(max_length=300)
-    answer = forms.CharField(max_length=ANSWER_LIMIT)
-    phrasings = TextsField("\n", 300)
-    keywords = TextsField(",", 100)
-    status = forms.ChoiceField(choices=FAQ.Status.choices)
-    priority = forms.IntegerField(min_value=0, max_value=100)
-    meta_title = forms.CharField(max_length=70, required=False)
-    meta_description = forms.CharField(max_length=160, required=False)
-
-    def __init__(self, given: Mapping[str, Any]) -> None:
-        super().__init__(given)
-        for name in set(self.fields) - set(given):
-            if name != "question":
-                del self.fields[name]
+FIELDS: dict[str, forms.Field] = {
+    "language": forms.ChoiceField(choices=settings.LANGUAGES),
+    "slug": forms.SlugField(max_length=120),
+    "category": forms.CharField(max_length=100),
+    "question": forms.CharField(max_length=300),
+    "answer": forms.CharField(max_length=ANSWER_LIMIT),
+    "phrasings": TextsField("\n", 300),
+    "keywords": TextsField(",", 100),
+    "status": forms.ChoiceField(choices=FAQ.Status.choices),
+    "priority": forms.IntegerField(min_value=0, max_value=100),
+    "meta_title": forms.CharField(max_length=70, required=False),
+    "meta_description": forms.CharField(max_length=160, required=False),
+}
 
 
 def read(raw: Mapping[str, Any]) -> tuple[Values, Errors]:
     """The fields that a row gives, or what is wrong with them."""
     if "" in raw:
-        return {}, [
-            {"field": "", "reason": _("This is not an entry with the file's columns, or it has cells beyond them.")}
-        ]
-    given = {name: _cell(raw[name]) for name in COLUMNS if name in raw}
-    form = RowForm({k: v for k, v in given.items() if v not in ("", None, []) or k not in _EMPTY_SAYS_NOTHING})
-    if not form.is_valid():
-        return {}, [{"field": name, "reason": " ".join(map(str, errors))} for name, errors in form.errors.items()]
-    return form.cleaned_data, []
+        reason = _("This is not an entry with the file's columns, or it has cells beyond them.")
+        return {}, [{"field": "", "reason": reason}]
+    given = {name: _cell(raw[name]) for name in COLUMNS if name in raw} | {"question": _cell(raw.get("question"))}
+    values: Values = {}
+    errors: Errors = []
+    for name, value in given.items():
+        if value in ("", []) and name in _EMPTY_SAYS_NOTHING:
+            continue
+        try:
+            values[name] = FIELDS[name].clean(value)
+        except forms.ValidationError as error:
+            errors.append({"field": name, "reason": " ".join(error.messages)})
+    return values, errors
 
 
 def _cell(value: Any) -> Any:

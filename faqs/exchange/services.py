@@ -120,14 +120,40 @@ def _apply(job: Import) -> None:
     with announced_together():
         for start in range(0, len(pending), STEP):
             part = pending[start : start + STEP]
-            _apply_part(job, _shelf(job, [row.values for row in part], lock=True), part)
-            ImportRow.objects.bulk_update(part, ["action", "faq", "errors", "seen"])
+            _apply_part(job, part)
             jobs.note_progress(job, start + len(part))
     job.finish(Status.DONE)
 
 
-def _apply_part(job: Import, shelf: Shelf, part: Sequence[ImportRow]) -> None:
-    plans = [(row, _decided(row, shelf.plan(row.values, row.version))) for row in part]
+def _apply_part(job: Import, part: Sequence[ImportRow]) -> None:
+    """Only what is going to change is locked, and then judged again: readers of the rest do not wait for the import."""
+    free = _shelf(job, [row.values for row in part], lock=False)
+    plans = [(row, free.plan(row.values, row.version)) for row in part]
+    same = [(row, plan) for row, plan in plans if plan.action == Action.UNCHANGED]
+    rest = [row for row, plan in plans if plan.action != Action.UNCHANGED]
+    shelf = _shelf(job, [row.values for row in rest], lock=True)
+    plans = [*same, *((row, _decided(row, shelf.plan(row.values, row.version))) for row in rest)]
+    _write(job, shelf, plans)
+    _note_outcomes(plans)
+    _remember([plan for _row, plan in plans if plan.action in (Action.CREATE, Action.UPDATE, Action.UNCHANGED)])
+
+
+def _note_outcomes(plans: Sequence[tuple[ImportRow, Plan]]) -> None:
+    """Most rows do what the check said, and only get their FAQ."""
+    other, linked = list[ImportRow](), list[ImportRow]()
+    for row, plan in plans:
+        outcome = (_outcome(row, plan), plan.errors, plan.seen)
+        if outcome != (row.action, row.errors, row.seen):
+            other.append(row)
+        elif (plan.faq and plan.faq.pk) != row.faq_id:
+            linked.append(row)
+        row.faq = plan.faq
+        row.action, row.errors, row.seen = outcome
+    ImportRow.objects.bulk_update(other, ["action", "faq", "errors", "seen"])
+    ImportRow.objects.bulk_update(linked, ["faq"])
+
+
+def _write(job: Import, shelf: Shelf, plans: Iterable[tuple[ImportRow, Plan]]) -> None:
     changed = [(row, plan) for row, plan in plans if plan.action in (Action.CREATE, Action.UPDATE)]
     _create_categories(shelf, [plan.values for _row, plan in changed])
     created = [(row, plan) for row, plan in changed if plan.action == Action.CREATE]
@@ -135,10 +161,7 @@ def _apply_part(job: Import, shelf: Shelf, part: Sequence[ImportRow]) -> None:
     for _row, plan in changed:
         if plan.action == Action.UPDATE:
             _update(shelf, plan, job.created_by)
-    for row, plan in plans:
-        row.action, row.faq, row.errors, row.seen = _outcome(row, plan), plan.faq, plan.errors, plan.seen
     _set_statuses(job, [plan for _row, plan in changed])
-    _remember([plan for _row, plan in plans if plan.action in (Action.CREATE, Action.UPDATE, Action.UNCHANGED)])
 
 
 def _decided(row: ImportRow, plan: Plan) -> Plan:

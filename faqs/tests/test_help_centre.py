@@ -170,6 +170,24 @@ def test_counts_survive_many_at_once() -> None:
     assert (faq.view_count, Vote.objects.count()) == (108, 6)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_reader_does_not_wait_for_who_holds_the_faq() -> None:
+    category = Category.objects.create(name="Delivery", slug="delivery")
+    faq = FAQ.objects.create(category=category, question="When?", answer="Soon", status="published", slug="when")
+
+    def read() -> str:
+        try:
+            return Client().get("/help/when").content.decode()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as elsewhere, transaction.atomic():
+        FAQ.objects.select_for_update().get(pk=faq.pk)
+        assert "Soon" in elsewhere.submit(read).result(timeout=30)
+    faq.refresh_from_db()
+    assert faq.view_count == 0
+
+
 def test_a_vote_makes_a_guest_of_the_session(client: Client, article: FAQ) -> None:
     client.post(f"/help/{article.pk}/vote", {"helpful": "yes"})
     assert client.session[GUEST_KEY] == str(Vote.objects.get().user_id)
