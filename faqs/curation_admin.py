@@ -41,14 +41,21 @@ class CurationPages(WritingPages):
     def get_readonly_fields(self, request: HttpRequest, obj: FAQ | None = None) -> tuple[str, ...]:
         fields: tuple[str, ...] = super().get_readonly_fields(request, obj)  # type: ignore[misc]
         if obj is not None and self.locked_because(request, obj):
-            return (*fields, *(name for name in _CONTENT if name != "phrasings"), "slug", "language", "other_ways")
+            return (
+                *fields,
+                *(name for name in _CONTENT if name != "phrasings"),
+                "slug",
+                "language",
+                "other_ways",
+                "shown_keywords",
+            )
         return (*fields, "slug", "language") if obj is not None and obj.is_live else fields
 
     def get_fieldsets(self, request: HttpRequest, obj: FAQ | None = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)  # type: ignore[misc]
         if not self.locked_because(request, obj):
             return fieldsets
-        swap = {"phrasings": "other_ways", "base": ""}
+        swap = {"phrasings": "other_ways", "keywords": "shown_keywords", "base": ""}
         return [
             (title, options | {"fields": tuple(filter(None, (swap.get(name, name) for name in options["fields"])))})
             for title, options in fieldsets

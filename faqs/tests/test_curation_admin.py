@@ -285,7 +285,9 @@ def test_lists_and_pages_take_a_fixed_number_of_queries(
         f"/admin/faqs/publishrun/{PublishRun.objects.latest('pk').pk}/change/": 3,
     }
     found = {}
-    admin.get(address(faq))
+    for path in counts:
+        # What Django looks up once in a process.
+        admin.get(path)
     for path in counts:
         with django_assert_num_queries(counts[path], info=path):
             found[path] = admin.get(path).status_code
