@@ -94,7 +94,7 @@ class CurationPages(WritingPages):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Of a new language version: the original, to be translated."""
         number = request.GET.get("original", "")
-        original = FAQ.objects.filter(pk=number).first() if number.isdigit() else None
+        original = FAQ.objects.filter(pk=number).first() if number.isdecimal() else None
         if original is None:
             return super().get_changeform_initial_data(request)  # type: ignore[misc,no-any-return]
         values = Content.of(original).to_json() | {"slug": original.slug, "language": request.GET.get("language", "")}
@@ -211,17 +211,17 @@ class CurationPages(WritingPages):
 
     def roll_back(self, request: HttpRequest, faq_id: int) -> HttpResponse:
         faq = self.viewable(request, faq_id)
+        version = request.POST.get("version", "")
+        history_id = int(version) if version.isdecimal() else 0
         try:
-            run = curation.roll_back(
-                faq_id=faq.pk, history_id=int(request.POST.get("version") or 0), by=person(request)
-            )
-        except (NotAllowed, ValueError) as reason:
+            run = curation.roll_back(faq_id=faq.pk, history_id=history_id, by=person(request))
+        except NotAllowed as reason:
             self._tell(request, str(reason), messages.ERROR)
             return redirect("admin:faqs_faq_history", faq.pk)
         return redirect("admin:faqs_publishrun_change", run.pk)
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        faq = self.viewable(request, int(object_id) if object_id.isdigit() else 0)
+        faq = self.viewable(request, int(object_id) if object_id.isdecimal() else 0)
         return self.page(
             request,
             "admin/faqs/history.html",
