@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PRODUCTION := SECRET_KEY=$$($(BIN)/python -c "import secrets; print(secrets.token_urlsafe(60))") ALLOWED_HOSTS=chat.example.com PARLEY_RUN=0 DEBUG=0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench faults shots install install-dev python chromium clean
+.PHONY: help run test check bench eval faults fuzz shots install install-dev python chromium clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,21 +18,28 @@ run: install ## start everything on http://127.0.0.1:8000 (PORT=8001 make run: a
 	@exec $(BIN)/python -m deploy.run
 
 test: install-dev chromium check ## lint, types, contracts and the whole test suite
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest --cov -n 2 --dist loadfile
 
-check: install-dev ## lint, types, import contracts, production settings
+check: install-dev ## lint, types, import contracts, production settings, OpenAPI document
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(PRODUCTION) $(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 
 bench: install-dev ## every benchmark, one table each (docs/performance.md); one alone: .venv/bin/python -m benchmarks.turns
 	@for name in turns sockets messages search pages start servers; do \
 	  echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
+eval: install-dev ## how right the answers are, one line a data set (docs/evaluation.md); PARLEY_DATA=folder of the public sets
+	$(BIN)/python -m benchmarks.evaluation
+
 faults: install-dev ## half an hour of chat while everything is killed: what was lost of it
 	$(BIN)/python -m tests.faults.driver
+
+fuzz: install-dev ## every operation of the API in every role, 200 examples each: no 5xx, nothing against its document
+	$(BIN)/python -m tests.fuzz
 
 shots: install-dev chromium ## pictures of the pages of a running Parley, in var/shots/
 	$(BIN)/python -m deploy.shots

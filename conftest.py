@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 
 import pytest
+from django.contrib.auth.hashers import BCryptSHA256PasswordHasher
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
@@ -17,6 +18,12 @@ def end_other_sessions(django_db_setup: None, django_db_blocker: DjangoDbBlocker
             )
         connection.close()
         connection.close_pool()  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_hashes() -> None:
+    """Slow hashes are the point of passwords, not of tests: the same hasher with as few rounds as it takes."""
+    BCryptSHA256PasswordHasher.rounds = 4
 
 
 @pytest.fixture(autouse=True)

@@ -3,12 +3,19 @@
 from typing import Any, ClassVar, Self
 
 from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import URLValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Lower
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
+
+from . import vault
+from .privacy.models import AuditEntry, Consent, Erasure, Export
+
+__all__ = ["Accounts", "AuditEntry", "Consent", "Erasure", "Export", "User"]
 
 
 class Accounts(UserManager["User"]):
@@ -90,9 +97,82 @@ class User(AbstractUser):
     def is_guest(self) -> bool:
         return self.status == self.Status.GUEST
 
+    @property
+    def log_id(self) -> str:
+        """How logs name this person."""
+        return vault.pseudonym(self.pk)
+
     @classmethod
     def new_guest(cls, *, language: str) -> Self:
         """An unsaved guest: no e-mail address and no usable password."""
         guest = cls(status=cls.Status.GUEST, language=language)
         guest.set_unusable_password()
         return guest
+
+
+class SignInQuerySet(models.QuerySet["SignIn"]):
+    def open(self) -> Self:
+        """Those whose tokens count."""
+        return self.filter(revoked_at__isnull=True, expires_at__gt=timezone.now(), user__is_active=True)
+
+
+class SignIn(models.Model):
+    """One sign-in of an app: the family of tokens that its refreshes make. `current` is the only refresh that still counts."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sign_ins")
+    current = models.CharField(max_length=32)
+    user_agent = models.CharField(max_length=200, blank=True)
+    address = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[models.Manager["SignIn"]] = SignInQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index("user", F("last_used_at").desc(), name="sign_in_open", condition=Q(revoked_at__isnull=True)),
+        ]
+
+    def __str__(self) -> str:
+        return self.user_agent or str(self.pk)
+
+
+def all_scopes() -> list[str]:
+    return list(APIKey.Scope.values)
+
+
+class APIKey(models.Model):
+    """Lets a program act for a person. Only a digest is kept; `prefix` tells keys apart."""
+
+    class Scope(models.TextChoices):
+        CHAT = "chat", _("Ask the assistant")
+        MODELS = "models", _("List the models")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=100)
+    prefix = models.CharField(max_length=16, editable=False)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    scopes = ArrayField(models.CharField(max_length=16, choices=Scope), default=all_scopes)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "API key"
+        ordering: ClassVar[list[str]] = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+    @property
+    def is_open(self) -> bool:
+        return (
+            self.revoked_at is None
+            and (self.expires_at is None or self.expires_at > timezone.now())
+            and self.user.is_active
+        )

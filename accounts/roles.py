@@ -11,12 +11,13 @@ _CURATE = [
     f"{verb}_{model}" for verb in ("add", "change", "delete", "view") for model in ("faq", "phrasing", "category")
 ]
 _GATE = ["view_linkcheck", "view_publishrun", "view_goldenquestion", "add_goldenquestion"]
+_LIBRARY = ["add_import", "view_import", "view_gap", "change_gap", "add_ingest", "view_ingest"]
 _REVIEW = ["publish_faq", "change_goldenquestion", "delete_goldenquestion"]
 
 # Admins are superusers: they need no group.
 PERMISSIONS: dict[str, list[str]] = {
-    User.Role.EDITOR: [*_CURATE, *_GATE],
-    User.Role.REVIEWER: [*_CURATE, *_GATE, *_REVIEW],
+    User.Role.EDITOR: [*_CURATE, *_GATE, *_LIBRARY],
+    User.Role.REVIEWER: [*_CURATE, *_GATE, *_LIBRARY, *_REVIEW],
     User.Role.AGENT: [*_VIEW_CONVERSATIONS, "view_faq", "view_category", "view_phrasing"],
     User.Role.ANALYST: [*_VIEW_CONVERSATIONS, "view_faq", "view_category", "view_phrasing"],
 }

@@ -26,7 +26,7 @@ def visitor_of(user: Any, session: SessionBase | None) -> User | None:
 def visitor(request: HttpRequest) -> User | None:
     """The person behind a request; remembered on the request, so that asking again costs nothing."""
     if not hasattr(request, "_visitor"):
-        request._visitor = visitor_of(getattr(request, "user", None), request.session)  # type: ignore[attr-defined]
+        request._visitor = visitor_of(getattr(request, "user", None), getattr(request, "session", None))  # type: ignore[attr-defined]
     return request._visitor  # type: ignore[attr-defined,no-any-return]
 
 
@@ -49,4 +49,14 @@ def claim_guest(*, session: SessionBase, user: User) -> None:
     if guest is None:
         return
     guest_claimed.send(sender=User, guest=guest, user=user)
+    guest.consents.update(user=user)
+    guest.erasures.all().delete()
     guest.delete()
+
+
+def edit_profile(*, user: User, **values: Any) -> User:
+    """Change what a person decides about their profile."""
+    for name, value in values.items():
+        setattr(user, name, value)
+    user.save(update_fields=[*values, "updated_at"])
+    return user

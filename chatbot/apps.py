@@ -7,8 +7,9 @@ class ChatbotConfig(AppConfig):
     name = "chatbot"
 
     def ready(self) -> None:
+        from accounts.signals import export_requested
         from conversations import signals
-        from faqs.signals import faq_changed, publish_requested
+        from faqs.signals import faq_changed, faqs_changed, job_waiting, publish_requested
 
         from . import events
 
@@ -17,5 +18,8 @@ class ChatbotConfig(AppConfig):
         signals.reply_queued.connect(events.on_reply_queued, dispatch_uid="dispatch-reply")
         signals.message_posted.connect(events.on_message_posted, dispatch_uid="dispatch-moderation")
         signals.stop_requested.connect(events.on_stop_requested, dispatch_uid="forward-stop")
+        export_requested.connect(events.on_export_requested, dispatch_uid="dispatch-export")
         faq_changed.connect(events.on_faq_changed, dispatch_uid="dispatch-embedding")
+        faqs_changed.connect(events.on_faqs_changed, dispatch_uid="dispatch-embeddings")
+        job_waiting.connect(events.on_job_waiting, dispatch_uid="dispatch-job")
         publish_requested.connect(events.on_publish_requested, dispatch_uid="dispatch-publishing")

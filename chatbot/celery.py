@@ -16,7 +16,7 @@ app.conf.task_queues = [Queue(name, exchange="", routing_key=name) for name in (
 app.conf.update(task_default_queue="default", task_default_routing_key="default", task_default_exchange="")
 # The sweep shares the quick queue: a long embedding job must not delay a recovery.
 app.conf.task_routes = {f"chatbot.tasks.{name}": {"queue": "replies"} for name in ("run_reply", "sweep_replies")}
-app.autodiscover_tasks(["chatbot"])
+app.autodiscover_tasks(["chatbot", "faqs"])
 
 
 @setup_logging.connect

@@ -14,14 +14,16 @@ from accounts.services import visitor_of
 from conversations import replies, selectors, services
 from conversations.models import Conversation, Message
 from conversations.services import Post
+from rest import limits
 
 from . import live, protocol
+from .ends import hub, inbox
 from .events import group_of
-from .inbox import Inbox
 from .metrics import SOCKETS, SOCKETS_CLOSED
 from .outbox import Outbox
 from .protocol import FrameError, Incoming
 from .runtime import db
+from .socket_auth import PROTOCOL
 
 log = structlog.get_logger(__name__)
 
@@ -51,27 +53,6 @@ class RateLimit:
         return (1 - self.tokens) / self.rate
 
 
-_ends: dict[asyncio.AbstractEventLoop, tuple[live.Hub, Inbox]] = {}
-
-
-def _end() -> tuple[live.Hub, Inbox]:
-    """What all sockets of the running loop share (a web process has one loop)."""
-    running = asyncio.get_running_loop()
-    if running not in _ends:
-        for closed in [loop for loop in _ends if loop.is_closed()]:
-            del _ends[closed]
-        _ends[running] = live.Hub(), Inbox()
-    return _ends[running]
-
-
-def hub() -> live.Hub:
-    return _end()[0]
-
-
-def inbox() -> Inbox:
-    return _end()[1]
-
-
 class ChatConsumer(AsyncWebsocketConsumer):
     """Decodes a frame, makes one domain call, encodes the result."""
 
@@ -84,7 +65,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.outbox = Outbox(self._send_frame, self._too_slow)
         self.watched: set[str] = set()
         self.counted = False
-        await self.accept()
+        offered = self.scope.get("subprotocols", [])
+        await self.accept(PROTOCOL if PROTOCOL in offered else None)
         user = await db(visitor_of, self.scope.get("user"), self.scope.get("session"))
         wanted = self.scope["url_route"]["kwargs"]["user_id"]
         if user is None:
@@ -177,18 +159,17 @@ class ChatConsumer(AsyncWebsocketConsumer):
         elif str(conversation_id) not in self.watched:
             await db(selectors.get_conversation, self.user, conversation_id)
             await self.watch(str(conversation_id))
+        await self._count_message(frame)
         posted = await inbox().post(Post(self.user, content, client_id, conversation_id, frame.language()))
-        message = posted.message
-        self.outbox.put(
-            {
-                "type": "ack",
-                "client_id": str(client_id),
-                "conversation_id": str(message.conversation_id),
-                "message_id": str(message.pk),
-                "seq": message.seq,
-                "duplicate": posted.duplicate,
-            }
-        )
+        self.outbox.put(protocol.ack_frame(posted.message, duplicate=posted.duplicate))
+
+    async def _count_message(self, frame: Incoming) -> None:
+        """A message counts against the same limits as a request."""
+        allowances = limits.person(self.user.pk, limits.scope_address(self.scope))
+        verdict = await asyncio.to_thread(limits.take, "person", allowances)
+        if not verdict.allowed:
+            where = frame.where() | {"retry_after": verdict.reset}
+            raise FrameError("rate_limited", "Too many messages; send this one again later.", **where)
 
     async def on_sync(self, frame: Incoming) -> None:
         conversation_id = frame.optional_uuid("conversation_id")
@@ -211,15 +192,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if reply is not None:
             text = await live.read_snapshot(hub().client, str(reply.pk), reply.attempt)
             if text is not None:
-                self.outbox.put(
-                    {
-                        "type": "snapshot",
-                        "conversation_id": key,
-                        "message_id": str(reply.pk),
-                        "attempt": reply.attempt,
-                        "content": text,
-                    }
-                )
+                self.outbox.put(protocol.snapshot_frame(key, str(reply.pk), reply.attempt, text))
         last = messages[-1].seq if messages else max(after, conversation.last_seq)
         more = len(messages) == protocol.SYNC_LIMIT
         self.outbox.put({"type": "synced", "conversation_id": key, "last_seq": last, "more": more})

@@ -11,5 +11,6 @@ def site(request: HttpRequest) -> dict[str, Any]:
     return {
         "site_name": settings.SITE_NAME,
         "support_email": settings.SUPPORT_EMAIL,
+        "privacy_url": settings.PRIVACY_URL,
         "visitor": visitor(request) if hasattr(request, "session") else None,
     }

@@ -1,28 +1,42 @@
 """Keeps the FAQs' vectors in step with their texts, for every model that is kept."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import structlog
+from django.db import connection
 
 from faqs import selectors, services
 from faqs.models import FAQ, EmbeddingModel
 
-from . import runtime
+from . import runtime, search
 from .providers import registry
 from .providers.base import Embedder, ProviderError
 
 log = structlog.get_logger(__name__)
 
-BATCH = 200
+# FAQs whose texts are embedded in one request, and how many stale ones are looked up at once.
+BATCH = 32
+LOOK_UP = 512
+# "embeddings" as an advisory lock of PostgreSQL.
+SWEEPING = 0x656D6265
 
 
 def register_models() -> None:
-    """Make sure that the configured models exist in the database with their indexes."""
+    """Make sure that the configured models exist in the database with their indexes; they build while others can be used."""
+    at_once = not registry.usable_models()
     for embedder in registry.embedders():
-        services.register_model(
-            provider=embedder.provider, name=embedder.name, width=embedder.width, languages=list(embedder.languages)
-        )
+        register(embedder, live=at_once)
+
+
+def register(embedder: Embedder, *, live: bool) -> EmbeddingModel:
+    return services.register_model(
+        provider=embedder.provider,
+        name=embedder.name,
+        width=embedder.width,
+        languages=list(embedder.languages),
+        live=live,
+    )
 
 
 def embed_faq(faq_id: int) -> None:
@@ -31,35 +45,75 @@ def embed_faq(faq_id: int) -> None:
     faq = FAQ.objects.prefetch_related("phrasings").filter(pk=faq_id).first()
     if faq is None:
         return
-    for model, embedder in registry.usable_models():
-        _embed_with(model, embedder, faq)
+    for model, embedder in registry.kept_models():
+        _embed_with(model, embedder, [faq])
 
 
 def embed_stale(*, seconds: float) -> None:
-    """Repair what differs from the texts, model by model, for at most about so long; the next sweep goes on."""
+    """Repair what differs from the texts, model by model, for at most about so long; the next sweep goes on.
+
+    One sweep runs at a time: another one would do the same work.
+    """
     register_models()
-    until = time.monotonic() + seconds
-    for model, embedder in registry.usable_models():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [SWEEPING])
+        if not cursor.fetchone()[0]:
+            return
         try:
-            for faq in _stale_faqs(model):
+            _sweep(until=time.monotonic() + seconds)
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [SWEEPING])
+
+
+def _sweep(*, until: float) -> None:
+    for model, embedder in registry.kept_models():
+        try:
+            for faqs in _stale_faqs(model):
                 if time.monotonic() > until:
                     return
-                _embed_with(model, embedder, faq)
+                _embed_with(model, embedder, faqs)
         except ProviderError as error:
             log.warning("embedding_postponed", model=model.name, error=error.code)
 
 
-def _stale_faqs(model: EmbeddingModel) -> Iterator[FAQ]:
+def build(model: EmbeddingModel, embedder: Embedder) -> Iterator[tuple[int, int]]:
+    """Bring one model up to date, telling after each batch how many FAQs are done of how many. Raises ProviderError."""
+    batches = list(_stale_faqs(model))
+    done, total = 0, sum(map(len, batches))
+    yield done, total
+    for faqs in batches:
+        _embed_with(model, embedder, faqs)
+        done += len(faqs)
+        yield done, total
+
+
+def switch_when_built() -> bool:
+    """Put the configured models in the place of others once all of them are complete; a model that somebody retired stays so."""
+    configured = [(model, one) for model, one in registry.kept_models() if one in registry.embedders()]
+    models = [model for model, _embedder in configured]
+    building = any(model.status == EmbeddingModel.Status.BUILDING for model in models)
+    if (
+        not building
+        or len(models) < len(registry.embedders())
+        or any(selectors.stale_faqs(model, 1) for model in models)
+    ):
+        return False
+    retired = services.switch_models(models=models)
+    log.info("models_switched", to=[str(model) for model in models], retired=[str(model) for model in retired])
+    return True
+
+
+def _stale_faqs(model: EmbeddingModel) -> Iterator[Sequence[FAQ]]:
     """Each once, so that one whose repair does not help cannot hold the others up."""
     after = 0
-    while faqs := selectors.stale_faqs(model, BATCH, after):
-        yield from faqs
+    while faqs := selectors.stale_faqs(model, LOOK_UP, after):
+        yield from (faqs[start : start + BATCH] for start in range(0, len(faqs), BATCH))
         after = faqs[-1].pk
 
 
-def _embed_with(model: EmbeddingModel, embedder: Embedder, faq: FAQ) -> None:
-    """Embed the FAQ's texts that this model lacks. Raises ProviderError."""
-    texts = services.texts_of(faq) if model.covers(faq.language) else []
-    missing = services.missing_texts(model, faq) if texts else []
-    vectors = runtime.run(embedder.embed([text for _kind, text in missing])) if missing else []
-    services.store_embeddings(model=model, faq=faq, texts=texts, vectors=dict(zip(missing, vectors, strict=True)))
+def _embed_with(model: EmbeddingModel, embedder: Embedder, faqs: Sequence[FAQ]) -> None:
+    """Embed the FAQs' texts that this model lacks. Raises ProviderError."""
+    missing = services.missing_texts(model, faqs)
+    vectors = runtime.run(embedder.embed(missing)) if missing else []
+    services.store_embeddings(model=model, faqs=faqs, vectors=dict(zip(missing, vectors, strict=True)))
+    search.forget_results()

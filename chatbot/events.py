@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from conversations.models import Conversation, Message
 
-from . import live, protocol, runtime
+from . import gaps, live, protocol, runtime, search
 from .metrics import DISPATCH_FAILURES, LIVE_FAILURES
 
 log = structlog.get_logger(__name__)
@@ -44,17 +44,21 @@ def broadcast(user_id: UUID, frames: list[protocol.Frame]) -> None:
     runtime.soon(_send(group_of(user_id), frames))
 
 
-def dispatch(task: "Task[Any, Any]", *args: Any) -> None:
-    """Queue a task now if the broker can be reached; a sweep does it otherwise."""
+def dispatch(task: "Task[Any, Any]", *args: Any, countdown: float = 0) -> None:
+    """Queue a task if the broker can be reached; a sweep does it otherwise."""
     try:
-        task.apply_async(args=args)
+        task.apply_async(args=args, countdown=countdown)
     except (OperationalError, RedisError, OSError) as error:
         DISPATCH_FAILURES.labels(task.name).inc()
         log.warning("dispatch_failed", task=task.name, error=type(error).__name__)
 
 
 def on_log_changed(sender: type, *, user_id: UUID, messages: list[Message], **kwargs: Any) -> None:
+    from .tasks import record_gap
+
     broadcast(user_id, [protocol.message_frame(message) for message in messages])
+    for message in filter(gaps.concerns, messages):
+        dispatch(record_gap, str(message.pk))
 
 
 def on_conversation_changed(sender: type, *, conversation: Conversation, deleted: bool, **kwargs: Any) -> None:
@@ -62,9 +66,11 @@ def on_conversation_changed(sender: type, *, conversation: Conversation, deleted
 
 
 def on_message_posted(sender: type, *, messages: list[Message], **kwargs: Any) -> None:
-    from .tasks import moderate_messages
+    from .tasks import analyse_messages, moderate_messages
 
-    dispatch(moderate_messages, [str(message.pk) for message in messages])
+    ids = [str(message.pk) for message in messages]
+    dispatch(moderate_messages, ids)
+    dispatch(analyse_messages, ids)
 
 
 def on_reply_queued(sender: type, *, reply_id: UUID, **kwargs: Any) -> None:
@@ -77,9 +83,24 @@ def on_stop_requested(sender: type, *, reply_id: UUID, **kwargs: Any) -> None:
     runtime.soon(live.request_stop(str(reply_id)))
 
 
+def on_faqs_changed(sender: type, *, faq_ids: list[int], **kwargs: Any) -> None:
+    """The sweep embeds many FAQs in fewer requests than a task for each."""
+    from .tasks import sweep_embeddings
+
+    search.forget_results()
+    dispatch(sweep_embeddings)
+
+
+def on_job_waiting(sender: type, *, job_id: int, **kwargs: Any) -> None:
+    from faqs.tasks import TASKS
+
+    dispatch(TASKS[sender], job_id)
+
+
 def on_faq_changed(sender: type, *, faq_id: int, **kwargs: Any) -> None:
     from .tasks import check_links, embed_faq
 
+    search.forget_results()
     dispatch(embed_faq, faq_id)
     if settings.LINK_CHECKS:
         dispatch(check_links, faq_id)
@@ -89,3 +110,9 @@ def on_publish_requested(sender: type, *, run_id: int, **kwargs: Any) -> None:
     from .tasks import publish
 
     dispatch(publish, run_id)
+
+
+def on_export_requested(sender: type, *, export_id: UUID, **kwargs: Any) -> None:
+    from .tasks import make_export
+
+    dispatch(make_export, str(export_id))

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from faqs import publishing, selectors
 from faqs.models import GoldenQuestion, PublishRun
 
-from . import embedding, runtime
+from . import embedding, fitting, runtime
 from .providers.base import ProviderError
 from .retrieval import Decision, live_models, retrieve
 
@@ -95,6 +95,7 @@ def _judge(run: PublishRun) -> None:
 def _index(faq_id: int) -> None:
     """Make everything that retrieval reads follow the change, in this transaction. Raises ProviderError."""
     embedding.embed_faq(faq_id)
+    fitting.fit_stale()
 
 
 def _verdict(run: PublishRun, changes: Iterable[Change]) -> str:

@@ -92,6 +92,27 @@ def delta_frame(conversation_id: str, message_id: str, attempt: int, offset: int
     }
 
 
+def snapshot_frame(conversation_id: str, message_id: str, attempt: int, content: str) -> Frame:
+    return {
+        "type": "snapshot",
+        "conversation_id": conversation_id,
+        "message_id": message_id,
+        "attempt": attempt,
+        "content": content,
+    }
+
+
+def ack_frame(message: Message, *, duplicate: bool) -> Frame:
+    return {
+        "type": "ack",
+        "client_id": str(message.client_id),
+        "conversation_id": str(message.conversation_id),
+        "message_id": str(message.pk),
+        "seq": message.seq,
+        "duplicate": duplicate,
+    }
+
+
 def ready_frame(user_id: UUID) -> Frame:
     limits = {
         "frame_bytes": FRAME_BYTES,

@@ -1,24 +1,31 @@
 """From a question to passages and a decision: answer, ask back, or say that the knowledge base does not know."""
 
+import asyncio
 import time
 from array import array
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+import numpy as np
 import structlog
+from django.db import DatabaseError, InterfaceError
 
 from faqs import selectors
 from faqs.models import EmbeddingModel
 from faqs.selectors import Passage
+from rest.problems import Unavailable
 
-from . import runtime, understanding
+from . import confidence, followups, guard, ranking, runtime, wishes
+from .confidence import Calibration
 from .providers import registry
-from .providers.base import Embedder
+from .providers.base import Embedder, ProviderError
 
 log = structlog.get_logger(__name__)
 TOP_K = 5
+# So many of the nearest FAQs are ranked by the head as well.
+RANKED = 20
 MODELS_SECONDS = 5.0
 QUESTIONS_KEPT = 2000
 
@@ -32,62 +39,86 @@ class Decision(StrEnum):
 
 
 @dataclass(frozen=True)
-class Thresholds:
-    """Cosine scores of one embedding model, and leads of the best FAQ over the second.
+class Retrieved:
+    """What was found for a question. `confidence` is the probability that the first passage answers it, `known` that any FAQ does.
 
-    `sure` answers whatever comes second, `likely` with a lead of `margin`, `possible` with the large lead of `clear`; below
-    `possible` nothing is offered.
+    A question in several parts has one of these for each in `parts`, and in `passages` the first passage of each that is answered.
     """
 
-    sure: float
-    likely: float
-    possible: float
-    margin: float
-    clear: float
-
-
-# Where in-scope and foreign questions part on public sets and on the demo's golden questions: docs/models.md.
-THRESHOLDS = {
-    "bge-small-en-v1.5": Thresholds(sure=0.92, likely=0.78, possible=0.74, margin=0.015, clear=0.06),
-    "use-multilingual-v3": Thresholds(sure=0.8, likely=0.55, possible=0.5, margin=0.03, clear=0.1),
-}
-OTHER_MODELS = Thresholds(sure=0.8, likely=0.55, possible=0.45, margin=0.03, clear=0.1)
+    decision: Decision
+    passages: Sequence[Passage] = field(default_factory=list)
+    confidence: float = 0.0
+    known: float = 0.0
+    question: str = ""
+    parts: Sequence["Retrieved"] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class Retrieved:
-    decision: Decision
-    passages: Sequence[Passage] = field(default_factory=list)
+class LiveModel:
+    """A model that questions are searched with, its head while there is a fresh one, and its calibrations by language."""
 
+    model: EmbeddingModel
+    embedder: Embedder
+    head_id: int | None = None
+    head: ranking.Head | None = None
+    calibrations: dict[str, Calibration] = field(default_factory=dict)
 
-def decide(passages: Sequence[Passage], thresholds: Thresholds) -> Decision:
-    """What the scores (best first) allow."""
-    if not passages or passages[0].score < thresholds.possible:
-        return Decision.DECLINE
-    best = passages[0].score
-    lead = best - passages[1].score if len(passages) > 1 else best
-    if best >= thresholds.sure or lead >= thresholds.clear or (best >= thresholds.likely and lead >= thresholds.margin):
-        return Decision.ANSWER
-    return Decision.CLARIFY
+    def calibration(self, language: str, *, with_head: bool) -> Calibration:
+        """Those of the installation hold for the ranking that they were fitted with."""
+        if with_head == (self.head is not None) and language in self.calibrations:
+            return self.calibrations[language]
+        return confidence.shipped(self.model.name, with_head=with_head)
 
 
 @dataclass
 class LiveModels:
-    """The models that questions are searched with, looked up again after some seconds."""
+    """The models that questions are searched with, looked up again in the background after some seconds."""
 
-    pairs: list[tuple[EmbeddingModel, Embedder]] = field(default_factory=list)
+    models: list[LiveModel] = field(default_factory=list)
     until: float = 0.0
+    looking: "asyncio.Task[None] | None" = None
 
-    async def covering(self, language: str) -> tuple[EmbeddingModel, Embedder] | None:
-        """The model made for this language before one made for all."""
-        if not self.pairs or time.monotonic() > self.until:
-            self.pairs = await runtime.db(registry.usable_models)
-            self.until = time.monotonic() + MODELS_SECONDS
-        covering = [pair for pair in self.pairs if pair[0].covers(language)]
-        return min(covering, key=lambda pair: not pair[0].languages, default=None)
+    async def covering(self, language: str) -> LiveModel | None:
+        """The model made for this language before one made for all. No question waits for a second look."""
+        if not self.models:
+            await self._refresh()
+        elif self._is_due() and not runtime.in_trial():
+            self.looking = asyncio.create_task(self._refresh_if_possible())
+        covering = [live for live in self.models if live.model.covers(language)]
+        return min(covering, key=lambda live: not live.model.languages, default=None)
+
+    def _is_due(self) -> bool:
+        return time.monotonic() > self.until and (self.looking is None or self.looking.done())
+
+    async def _refresh(self) -> None:
+        self.models = await runtime.db(self._look_up)
+        self.until = time.monotonic() + MODELS_SECONDS
+
+    async def _refresh_if_possible(self) -> None:
+        """What is known stays in use while the database is away."""
+        try:
+            await self._refresh()
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("models_not_refreshed", error=type(error).__name__)
+
+    def _look_up(self) -> list[LiveModel]:
+        known = {live.model.pk: live for live in self.models}
+        return [with_head(model, embedder, known.get(model.pk)) for model, embedder in registry.usable_models()]
 
     def forget(self) -> None:
-        self.pairs = []
+        self.models = []
+
+
+def with_head(model: EmbeddingModel, embedder: Embedder, before: LiveModel | None = None) -> LiveModel:
+    """The newest head if it was fitted on the present vectors; the one already loaded is not read again."""
+    stored = selectors.fresh_head(model)
+    if stored is None:
+        return LiveModel(model, embedder)
+    if before is not None and before.head_id == stored.pk:
+        return replace(before, model=model, embedder=embedder)
+    head = ranking.Head.from_bytes(bytes(stored.weights)) if stored.weights else None
+    calibrations = {language: Calibration(**values) for language, values in stored.calibrations.items()}
+    return LiveModel(model, embedder, stored.pk, head, calibrations)
 
 
 class QuestionVectors:
@@ -115,31 +146,114 @@ live_models = LiveModels()
 question_vectors = QuestionVectors(QUESTIONS_KEPT)
 
 
-async def retrieve(question: str, language: str, *, previous: str | None = None) -> Retrieved:
-    """Search the published FAQs; a short follow-up that finds too little alone is read with the question before it.
+async def retrieve(
+    question: str,
+    language: str,
+    *,
+    asked_before: Sequence[str] = (),
+    asked_back: bool = False,
+    using: LiveModel | None = None,
+) -> Retrieved:
+    """Search the published FAQs for each thing that is asked.
 
-    Raises ProviderError when the question cannot be embedded.
+    `asked_before` are the visitor's earlier messages; after a question was asked back (`asked_back`) none is asked back again.
+    `using` searches with another than the live model. Raises ProviderError when the question cannot be embedded.
     """
-    chosen = await live_models.covering(language)
-    if chosen is None:
-        return Retrieved(Decision.DECLINE)
-    found = await _search(*chosen, question, language)
-    together = understanding.standalone(question, previous)
-    if found.decision is Decision.ANSWER or not together:
-        return found
-    again = await _search(*chosen, together, language)
-    return min(found, again, key=lambda one: list(Decision).index(one.decision))
+    live = using or await live_models.covering(language)
+    if live is None:
+        return Retrieved(Decision.DECLINE, question=question)
+    asked = followups.parts(question)
+    found = [
+        await _read(live, part, language, [*asked_before, *asked[:number]], asked_back=asked_back)
+        for number, part in enumerate(asked)
+    ]
+    if len(found) > 1 and all(one.decision is Decision.DECLINE for one in found):
+        found = [await _read(live, question, language, asked_before, asked_back=asked_back)]
+    return found[0] if len(found) == 1 else _joined(question, found)
 
 
-async def _search(model: EmbeddingModel, embedder: Embedder, question: str, language: str) -> Retrieved:
-    vector = await question_vectors.of(embedder, question)
-    passages = await runtime.db(
-        selectors.search, model=model, vector=vector, query_text=question, language=language, limit=TOP_K
+async def _read(
+    live: LiveModel, question: str, language: str, asked_before: Sequence[str], *, asked_back: bool
+) -> Retrieved:
+    """The first way to read a question that finds an answer, else the most promising one."""
+    found = []
+    for reading in followups.readings(question, asked_before):
+        found.append(await _search(live, reading, language))
+        if found[-1].decision is Decision.ANSWER:
+            break
+    best = max(found, key=lambda one: (one.decision is Decision.ANSWER, one.confidence))
+    best = replace(best, question=question)
+    return _settled(best) if asked_back and best.decision is Decision.CLARIFY else best
+
+
+def _settled(found: Retrieved) -> Retrieved:
+    """Instead of asking back once more: answer what is more likely right than wrong."""
+    likely = found.confidence >= 0.5
+    return replace(found, decision=Decision.ANSWER if likely else Decision.DECLINE)
+
+
+def _joined(question: str, parts: Sequence[Retrieved]) -> Retrieved:
+    """One finding for all parts: first what answers them, then what else was found."""
+    answered = [part for part in parts if part.decision is Decision.ANSWER]
+    first = [part.passages[0] for part in answered]
+    rest = [passage for part in parts for passage in part.passages[:2]]
+    passages = list({passage.faq_id: passage for passage in [*first, *rest]}.values())
+    decision = min((part.decision for part in parts), key=list(Decision).index)
+    confidence = min(part.confidence for part in answered or parts)
+    return Retrieved(decision, passages, confidence, max(part.known for part in parts), question, parts)
+
+
+async def is_wish_for_human(question: str, language: str, found: Retrieved) -> bool:
+    """Whether a question that found no answer is nearer to the wish for a person than to any FAQ. Raises ProviderError."""
+    live = await live_models.covering(language)
+    if live is None or found.decision is Decision.ANSWER:
+        return False
+    vector = await question_vectors.of(live.embedder, question)
+    return await wishes.is_wish_for_human(live.embedder, vector, max((one.score for one in found.passages), default=0))
+
+
+async def _search(live: LiveModel, question: str, language: str) -> Retrieved:
+    vector = await question_vectors.of(live.embedder, question)
+    candidates = await runtime.db(
+        selectors.search, model=live.model, vector=vector, query_text=question, language=language, limit=RANKED
     )
-    return Retrieved(decide(passages, THRESHOLDS.get(model.name, OTHER_MODELS)), passages)
+    return judge(live, question, vector, candidates, language)
+
+
+def judge(
+    live: LiveModel, question: str, vector: Sequence[float], candidates: Sequence[Passage], language: str
+) -> Retrieved:
+    """Rank the candidates and decide what their scores allow."""
+    if not candidates:
+        return Retrieved(Decision.DECLINE, question=question)
+    faq_ids = np.array([passage.faq_id for passage in candidates])
+    head = live.head.scores(np.asarray(vector, dtype=np.float32), faq_ids) if live.head else None
+    cosines = np.array([[passage.score for passage in candidates]])
+    order, features = confidence.features_of(cosines, None if head is None else head[None].astype(np.float64))
+    calibration = live.calibration(language, with_head=head is not None)
+    right, known = (float(probability[0]) for probability in calibration.probabilities(features))
+    passages = [candidates[place] for place in order[0][:TOP_K]]
+    decision = _decision(right, known, calibration)
+    if decision is Decision.ANSWER and guard.conflict(question, passages[0].question):
+        decision = Decision.CLARIFY
+    return Retrieved(decision, passages, right, known, question)
+
+
+def _decision(right: float, known: float, calibration: Calibration) -> Decision:
+    if known < calibration.decline:
+        return Decision.DECLINE
+    return Decision.ANSWER if right >= calibration.answer else Decision.CLARIFY
 
 
 def preview(question: str, language: str) -> tuple[str, list[Passage]]:
     """What a visitor's question would find now, for editors."""
     found = runtime.run(retrieve(question, language))
     return found.decision.value, list(found.passages)
+
+
+def lookup(question: str, language: str) -> tuple[str, list[Passage]]:
+    """The same for the API. Raises Unavailable."""
+    try:
+        return preview(question, language)
+    except ProviderError:
+        raise Unavailable from None

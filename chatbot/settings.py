@@ -1,24 +1,18 @@
 """Settings of a Parley installation, by environment (see `.env.example`). They load without any environment set."""
 
-from pathlib import Path
 from typing import Any
 
-import environ
 from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
+from . import api_settings as api
 from . import logs
+from .environment import BASE_DIR, DEBUG, HTTPS, LOCAL, ONE_MACHINE, VAR_DIR, env
+from .settings_safety import *  # noqa: F403
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
-environ.Env.read_env(BASE_DIR / ".env", overwrite=False)
+__all__ = ["DEBUG", "ONE_MACHINE", "VAR_DIR"]
 
 # -- where and how this installation runs -------------------------------------------------------------------
-DEBUG = env.bool("DEBUG", default=False)
-ONE_MACHINE = env.bool("PARLEY_RUN", default=False)
-LOCAL = DEBUG or ONE_MACHINE
-HTTPS = env.bool("PARLEY_HTTPS", default=not LOCAL)
-VAR_DIR = Path(env.str("PARLEY_VAR", default=str(BASE_DIR / "var")))
 # Empty in production unless set: Django refuses to use an empty key.
 SECRET_KEY = env.str("SECRET_KEY", default="local-development-only" if LOCAL else "")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if LOCAL else [])
@@ -33,19 +27,33 @@ INSTALLED_APPS = [
     "conversations",
     "faqs",
     "accounts",
+    "rest",
     "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.sitemaps",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",
     "django.contrib.postgres",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.github",
+    "allauth.socialaccount.providers.google",
+    "allauth.socialaccount.providers.microsoft",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
     "channels",
+    "corsheaders",
     "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_prometheus",
     "django_structlog",
     "simple_history",
@@ -55,7 +63,8 @@ MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "chatbot.middleware.ContentSecurityPolicyMiddleware",
+    "chatbot.middleware.SecurityHeadersMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -64,7 +73,9 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "accounts.middleware.second_factor",
     "django_structlog.middlewares.RequestMiddleware",
+    "rest.middleware.RateLimitHeadersMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
 
@@ -91,6 +102,11 @@ TEMPLATES: list[dict[str, Any]] = [
 DATABASES = {"default": env.db("DATABASE_URL", default="postgres://postgres@127.0.0.1:5432/parley")}
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"]["OPTIONS"] = DATABASES["default"].get("OPTIONS", {}) | {
+    # Without the first an index scan of vectors with a selective filter starves of rows; the second finds a search's
+    # candidates in one go.
+    "options": "-c hnsw.iterative_scan=relaxed_order -c hnsw.ef_search=100",
+    # For the statements that ask for it (`faqs.selectors.search`); behind PgBouncer it takes 1.21 or newer.
+    "prepare_threshold": 5,
     "pool": {"min_size": 0, "max_size": env.int("DATABASE_POOL_SIZE", default=20), "timeout": 10, "max_idle": 60},
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -101,6 +117,8 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "cache",
+        # Whoever asks a cache that does not answer goes on without it.
+        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
     }
 }
 CHANNEL_LAYERS = {
@@ -140,6 +158,21 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"queue": "default", "expires": 120},
     },
+    "count-words": {
+        "task": "chatbot.tasks.count_words",
+        "schedule": 3600.0,
+        "options": {"queue": "default", "expires": 3600},
+    },
+    "sweep-gaps": {
+        "task": "chatbot.tasks.sweep_gaps",
+        "schedule": 600.0,
+        "options": {"queue": "default", "expires": 600},
+    },
+    "sweep-jobs": {
+        "task": "faqs.tasks.sweep_jobs",
+        "schedule": 20.0,
+        "options": {"queue": "default", "expires": 40},
+    },
     "sweep-publishing": {
         "task": "chatbot.tasks.sweep_publishing",
         "schedule": 5.0,
@@ -150,10 +183,25 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 600.0,
         "options": {"queue": "default", "expires": 600},
     },
+    "sweep-analysis": {
+        "task": "chatbot.tasks.sweep_analysis",
+        "schedule": 60.0,
+        "options": {"queue": "default", "expires": 60},
+    },
     "sweep-moderation": {
         "task": "chatbot.tasks.sweep_moderation",
         "schedule": 30.0,
         "options": {"queue": "default", "expires": 60},
+    },
+    "sweep-privacy": {
+        "task": "chatbot.tasks.sweep_privacy",
+        "schedule": 300.0,
+        "options": {"queue": "default", "expires": 600},
+    },
+    "apply-retention": {
+        "task": "chatbot.tasks.apply_retention",
+        "schedule": 24 * 3600.0,
+        "options": {"queue": "default", "expires": 24 * 3600},
     },
 }
 
@@ -176,7 +224,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = "username"
-ACCOUNT_EMAIL_VERIFICATION = env.str("ACCOUNT_EMAIL_VERIFICATION", default="optional")
+ACCOUNT_EMAIL_VERIFICATION = env.str("ACCOUNT_EMAIL_VERIFICATION", default="optional" if LOCAL else "mandatory")
 ACCOUNT_LOGIN_BY_CODE_ENABLED = False
 LOGIN_REDIRECT_URL = "/"
 LOGIN_URL = "/accounts/login/"
@@ -231,6 +279,8 @@ CHAT_PROVIDER = env.str("CHAT_PROVIDER", default="openai" if OPENAI_API_KEY else
 EMBEDDING_PROVIDER = env.str("EMBEDDING_PROVIDER", default=CHAT_PROVIDER)
 MODERATION_PROVIDER = env.str("MODERATION_PROVIDER", default=CHAT_PROVIDER)
 LOCAL_MODELS_DIR = env.str("LOCAL_MODELS_DIR", default="") or None
+# Names that are noted when a visitor's message has them.
+PRODUCT_NAMES = env.list("PRODUCT_NAMES", default=[])
 # Pace of the local composer, in words a second, so that a long answer can be read as it appears.
 LOCAL_WORDS_PER_SECOND = env.float("LOCAL_WORDS_PER_SECOND", default=60.0)
 
@@ -246,8 +296,16 @@ LINK_CHECKS = env.bool("LINK_CHECKS", default=True)
 
 # What the apps below the assistant may ask of it, by name.
 RETRIEVAL_PREVIEW = "chatbot.retrieval.preview"
+FAQ_SEARCH = "chatbot.search.search_faqs"
 PUBLISH_PROGRESS = "chatbot.gate.progress_of"
+RETRIEVAL_LOOKUP = "chatbot.retrieval.lookup"
 MARKDOWN_RENDERER = "chatbot.markdown.render"
+
+# A file of FAQs (docs/knowledge.md).
+IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", default=10 * 1024 * 1024)
+IMPORT_MAX_ROWS = env.int("IMPORT_MAX_ROWS", default=20_000)
+# Whether help pages may be fetched from the network that this runs in.
+INGEST_PRIVATE_ADDRESSES = env.bool("INGEST_PRIVATE_ADDRESSES", default=False)
 
 CHAT_STARTERS = {
     "en": ["How long does delivery take?", "How do I return something?", "Which payment methods do you take?"],
@@ -269,25 +327,24 @@ UNFOLD = {
     "SITE_SYMBOL": "forum",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("img/favicon.svg")}],
     "SHOW_HISTORY": True,
-    # The pages' green.
-    "COLORS": {
-        "primary": {
-            "50": "#f0f8f5",
-            "100": "#dcefe8",
-            "200": "#b9dfd1",
-            "300": "#8cc8b3",
-            "400": "#57a98f",
-            "500": "#378c73",
-            "600": "#1f6f5c",
-            "700": "#1b5a4b",
-            "800": "#19483d",
-            "900": "#163c33",
-            "950": "#0a221d",
-        }
-    },
+    # The palette is in the style sheet; unfold would write it as an inline style into every page.
+    "COLORS": lambda _request: {},
+    "STYLES": [lambda _request: static("css/admin.css")],
+    "SCRIPTS": [lambda _request: static("js/admin.js")],
 }
 PROMETHEUS_EXPORT_MIGRATIONS = False
-REST_FRAMEWORK = {"DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"]}
+
+# -- the REST API ---------------------------------------------------------------------------------------------
+REST_FRAMEWORK, SPECTACULAR_SETTINGS, SIMPLE_JWT = api.REST_FRAMEWORK, api.SPECTACULAR_SETTINGS, api.SIMPLE_JWT
+JWT_ALGORITHM, JWT_PRIVATE_KEY_FILES = api.JWT_ALGORITHM, api.JWT_PRIVATE_KEY_FILES
+# Shared secrets for HS256: the first signs, all verify.
+JWT_SECRETS = env.list("JWT_SECRETS", default=[SECRET_KEY])
+RATE_LIMITS_USER, RATE_LIMITS_ADDRESS, RATE_LIMITS_AUTH = (
+    api.RATE_LIMITS_USER,
+    api.RATE_LIMITS_ADDRESS,
+    api.RATE_LIMITS_AUTH,
+)
+TRUSTED_PROXIES = ALLAUTH_TRUSTED_PROXY_COUNT = api.TRUSTED_PROXIES
 
 LOGGING = logs.configure(
     json=env.str("LOG_FORMAT", default="console" if LOCAL else "json") == "json",

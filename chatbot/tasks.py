@@ -10,15 +10,19 @@ import structlog
 from celery import shared_task
 from celery.signals import heartbeat_sent, worker_ready
 from django.conf import settings
+from django.core.cache import cache as shared_cache
 from django.utils import timezone
+from redis.exceptions import RedisError
 
+import faqs.services
+from accounts.privacy import erasure, export, retention
 from conversations import replies, selectors, services
 from conversations.models import Message
 from faqs import curation, publishing
 from faqs import selectors as knowledge
 from faqs.models import FAQ
 
-from . import embedding, gate, health, live, runtime, titles, turn, understanding
+from . import analysis, embedding, fitting, gaps, gate, health, live, runtime, titles, turn, understanding
 from .events import dispatch
 from .metrics import SWEPT
 from .providers import registry
@@ -34,6 +38,7 @@ MODERATION_BATCH = 20
 SWEEP_SECONDS = 50.0
 LINKS_AGE = timedelta(days=1)
 LINKS_BATCH = 100
+FIT_SECONDS = 2
 
 
 @cache
@@ -103,17 +108,77 @@ def sweep_moderation() -> None:
 
 
 @shared_task
+def analyse_messages(message_ids: list[str]) -> None:
+    try:
+        for message in Message.objects.filter(pk__in=message_ids, analysis__isnull=True):
+            analysis.analyse(message)
+    except ProviderError as error:
+        # The sweep comes back to them.
+        log.warning("analysis_postponed", error=error.code)
+
+
+@shared_task
+def sweep_analysis() -> None:
+    waiting = [str(pk) for pk in selectors.unread(before=timezone.now() - MODERATION_GRACE)]
+    for start in range(0, len(waiting), MODERATION_BATCH):
+        dispatch(analyse_messages, waiting[start : start + MODERATION_BATCH])
+
+
+@shared_task
 def embed_faq(faq_id: int) -> None:
     try:
         embedding.embed_faq(faq_id)
     except ProviderError as error:
         # The sweep comes back to it.
         log.warning("embedding_postponed", faq_id=faq_id, error=error.code)
+    fit_soon()
 
 
 @shared_task
 def sweep_embeddings() -> None:
     embedding.embed_stale(seconds=SWEEP_SECONDS)
+    fit_heads()
+    embedding.switch_when_built()
+
+
+def fit_soon() -> None:
+    """Fit once for all the changes of the next moment."""
+    try:
+        if shared_cache.add("fit-heads", True, timeout=FIT_SECONDS):
+            dispatch(fit_heads, countdown=FIT_SECONDS)
+    except (RedisError, OSError) as error:
+        # The sweep does it.
+        log.warning("fit_postponed", error=type(error).__name__)
+
+
+@shared_task
+def fit_heads() -> None:
+    try:
+        fitting.fit_stale()
+    except ProviderError as error:
+        log.warning("fit_postponed", error=error.code)
+
+
+@shared_task
+def count_words() -> None:
+    faqs.services.count_words()
+
+
+@shared_task
+def record_gap(message_id: str) -> None:
+    try:
+        gaps.record(UUID(message_id))
+    except ProviderError as error:
+        # The sweep comes back to it.
+        log.warning("gap_postponed", message_id=message_id, error=error.code)
+
+
+@shared_task
+def sweep_gaps() -> None:
+    try:
+        gaps.sweep()
+    except ProviderError as error:
+        log.warning("gaps_postponed", error=error.code)
 
 
 @shared_task
@@ -140,6 +205,25 @@ def sweep_links() -> None:
     if settings.LINK_CHECKS:
         for faq_id in knowledge.links_due(timezone.now() - LINKS_AGE, LINKS_BATCH):
             dispatch(check_links, faq_id)
+
+
+@shared_task
+def make_export(export_id: str) -> None:
+    export.make(UUID(export_id))
+
+
+@shared_task
+def sweep_privacy() -> None:
+    """Copies that wait for a worker, and people whose time to be forgotten has come."""
+    for export_id in export.stalled():
+        dispatch(make_export, str(export_id))
+    for one in erasure.due():
+        erasure.carry_out(one.pk)
+
+
+@shared_task
+def apply_retention() -> None:
+    log.info("retention_applied", **retention.apply())
 
 
 def warm_up() -> None:

@@ -19,12 +19,12 @@ from conversations.models import Message
 from conversations.replies import Outcome
 from conversations.selectors import Said
 
-from . import compose, live, prompt, runtime, understanding
+from . import compose, live, mood, notes, prompt, runtime, understanding
 from .citations import Citations
 from .metrics import FENCED, FIRST_TOKEN, REPLIES, REPLY_SECONDS
 from .providers import registry
 from .providers.base import ChatMessage, ProviderError
-from .retrieval import Decision, Retrieved, retrieve
+from .retrieval import Decision, Retrieved, is_wish_for_human, retrieve
 from .wording import say
 
 log = structlog.get_logger(__name__)
@@ -50,6 +50,7 @@ class Turn:
     retrieved: Retrieved = field(default_factory=lambda: Retrieved(Decision.DECLINE))
     citations: Citations = field(default_factory=lambda: Citations(0))
     occasion: str = ""
+    offers_human: bool = False
     usage_tokens: int = 0
     model_used: str = ""
     writing: "asyncio.Task[None] | None" = None
@@ -163,10 +164,13 @@ async def _hold_leases() -> None:
 async def _write_in_time(turn: Turn) -> None:
     async with asyncio.timeout(settings.REPLY_DEADLINE_SECONDS):
         await _understand(turn)
-        async for piece in turn.citations.filter(await _pieces(turn)):
+        async for piece in turn.citations.filter(_with_offer(turn, await _pieces(turn))):
             if not turn.stream.text:
                 FIRST_TOKEN.observe(time.monotonic() - turn.started)
             await turn.publisher.add(turn.stream, piece)
+            if turn.stopping:
+                # The cancellation was lost on its way here: before Python 3.12, asyncio.wait_for may swallow one, and redis-py uses it.
+                raise asyncio.CancelledError
 
 
 async def _understand(turn: Turn) -> None:
@@ -175,15 +179,30 @@ async def _understand(turn: Turn) -> None:
     while before and before[-1].role == Message.Role.USER:
         asked.insert(0, before.pop().content)
     turn.question = "\n".join(asked)
-    previous = next((one.content for one in reversed(before) if one.role == Message.Role.USER), None)
-    turn.language = understanding.language_of(turn.question, turn.language)
+    last: dict[str, Any] = next((one.metadata for one in reversed(before) if one.role == Message.Role.ASSISTANT), {})
+    turn.language = understanding.language_of(turn.question, last.get("language", turn.language))
+    felt = mood.annoyances([one.analysis for one in turn.said if one.role == Message.Role.USER])
+    turn.offers_human = mood.is_too_much(felt) and not last.get("offered_human")
     turn.occasion = understanding.small_talk(turn.question) or ""
-    if not turn.occasion and understanding.wants_human(turn.question):
-        turn.occasion = "human"
-        await runtime.db(services.request_human, conversation_id=turn.reply.conversation_id)
-    if not turn.occasion:
-        turn.retrieved = await retrieve(turn.question, turn.language, previous=previous)
+    if not turn.occasion and not understanding.wants_human(turn.question):
+        turn.retrieved = await retrieve(
+            turn.question,
+            turn.language,
+            asked_before=[one.content for one in before if one.role == Message.Role.USER],
+            asked_back=last.get("decision") == Decision.CLARIFY,
+        )
         turn.citations = Citations(len(turn.retrieved.passages))
+    if not turn.occasion and await _wants_human(turn):
+        turn.occasion = "human"
+        turn.offers_human = False
+        await runtime.db(services.request_human, conversation_id=turn.reply.conversation_id)
+
+
+async def _wants_human(turn: Turn) -> bool:
+    """By the words, else by the meaning."""
+    if understanding.wants_human(turn.question):
+        return True
+    return await is_wish_for_human(turn.question, turn.language, turn.retrieved)
 
 
 async def _pieces(turn: Turn) -> AsyncIterator[str]:
@@ -193,6 +212,14 @@ async def _pieces(turn: Turn) -> AsyncIterator[str]:
     if settings.CHAT_PROVIDER == "local":
         return compose.spoken(compose.text_for(turn.retrieved, turn.language))
     return _model_pieces(turn)
+
+
+async def _with_offer(turn: Turn, pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+    """The reply, and for somebody who has had enough the offer of a person behind it."""
+    async for piece in pieces:
+        yield piece
+    if turn.offers_human:
+        yield "\n\n" + say("offer_human", turn.language)
 
 
 async def _model_pieces(turn: Turn) -> AsyncIterator[str]:
@@ -215,11 +242,12 @@ def _written(turn: Turn, status: str) -> Outcome:
     return Outcome(
         status=status,
         content=turn.stream.text.strip(),
-        sources=_sources(turn),
+        sources=notes.sources(turn),
         model_used=turn.model_used or "local",
         tokens_used=turn.usage_tokens,
         response_time_ms=round((time.monotonic() - turn.started) * 1000),
-        metadata=_metadata(turn),
+        confidence=notes.confidence(turn),
+        metadata=notes.metadata(turn),
     )
 
 
@@ -231,29 +259,11 @@ def _failed(turn: Turn, code: str) -> Outcome:
     return Outcome(
         status=Status.FAILED,
         content=f"{shown}\n\n{notice}" if shown else notice,
-        sources=_sources(turn),
+        sources=notes.sources(turn),
         model_used=turn.model_used,
         response_time_ms=round((time.monotonic() - turn.started) * 1000),
-        metadata=_metadata(turn) | {"error": error},
+        metadata=notes.metadata(turn) | {"error": error},
     )
-
-
-def _sources(turn: Turn) -> list[dict[str, Any]]:
-    passages = turn.retrieved.passages
-    return [
-        {"n": n, "faq_id": passages[n - 1].faq_id, "question": passages[n - 1].question, "url": passages[n - 1].url}
-        for n in turn.citations.cited
-    ]
-
-
-def _metadata(turn: Turn) -> dict[str, Any]:
-    """What is worth keeping for editors: the decision, the scores, and what was offered."""
-    found = turn.retrieved
-    scores = [{"faq_id": passage.faq_id, "score": round(passage.score, 4)} for passage in found.passages]
-    metadata = {"decision": turn.occasion or found.decision.value, "scores": scores, "language": turn.language}
-    if not turn.occasion and found.decision is Decision.CLARIFY and settings.CHAT_PROVIDER == "local":
-        metadata["suggestions"] = [passage.question for passage in found.passages[:2]]
-    return metadata
 
 
 def _record(turn: Turn, ended: Message | None) -> None:

@@ -1,14 +1,14 @@
-"""What a visitor's text is before anything is looked up: its language, small talk, the wish for a human, a follow-up."""
+"""What a visitor's text is before anything is looked up: its language, small talk, the wish for a human."""
 
+import math
 import re
 from functools import cache
 
 from django.conf import settings
 from lingua import IsoCode639_1, Language, LanguageDetector, LanguageDetectorBuilder
 
-# Under this lead over the second language a text says nothing about its language ("ok", "paypal?").
-SURE = 0.25
-SHORT_WORDS = 6
+# One word must be e^2 = 7 times likelier in another language than in the conversation's, two words e, ten hardly.
+PRIOR = 2.0
 
 _SMALL_TALK = {
     "greeting": r"hi|hii+|hello|hey|hey there|hello there|hi there|good (?:morning|afternoon|evening|day)|greetings"
@@ -25,19 +25,21 @@ _OCCASIONS = {
 }
 
 _PERSON = (
-    r"human|(?:real|actual|live) (?:person|human|agent)|person|agent|representative|someone (?:real|from (?:the|your) team)|customer service|advisor"
-    r"|persona(?: real)?|humano|agente|operador|alguien|mensch(?:en)?|mitarbeiter(?:in)?|jemand(?:en)? vom team|echte[nr]? person"
-    r"|humain|personne|conseill[eè]re?|quelqu'un"
+    r"human(?: being)?|(?:real|actual|live) (?:person|human|agent|people)|person|people|agent|representative|operator|somebody|colleague|supervisor|manager|staff|employee"
+    r"|someone (?:real|else|from (?:the|your) team|who can help)|customer (?:service|support)|support (?:staff|team)|advis[oe]r|member of (?:the |your )?(?:staff|team)"
+    r"|persona(?: real| de verdad)?|humano|agente|operador|alguien|compañero|supervisor|mensch(?:en)?|mitarbeiter(?:in)?|kolleg(?:e|en|in)|ansprechpartner(?:in)?"
+    r"|jemand(?:en)? vom team|echte[nr]? (?:person|mensch(?:en)?)|humain|(?:vraie )?personne|conseill[eè]re?|coll[eè]gue|responsable|quelqu'un"
 )
 _ASK = (
-    r"(?:speak|talk|chat)(?: (?:to|with))|connect me (?:to|with)|transfer me to|put me through to|i (?:want|need|would like|prefer)|get me|give me|can i have"
-    r"|hablar con|p[aá]same con|quiero|necesito|(?:mit )|ich (?:will|m[oö]chte|brauche)|sprechen|verbinden sie mich mit"
-    r"|parler (?:[aà]|avec)|je (?:veux|voudrais|souhaite)|passez-moi"
+    r"(?:speak|talk|chat|deal)(?: (?:to|with))|connect me (?:to|with)|(?:transfer|pass|hand|forward) me (?:on |over )?to|put me through to|i (?:want|need|would like|prefer|demand)|get me|give me|can i have"
+    r"|escalate (?:this |it )?to|live chat with|hablar con|p[aá]s(?:e|a)me con|quiero|necesito|prefiero que me atienda|(?:mit )|ich (?:will|m[oö]chte|brauche)|sprechen|verbinden sie mich mit|weiterleiten an"
+    r"|parler (?:[aà]|avec)|je (?:veux|voudrais|souhaite)|passez-moi|transf[eé]rez-moi [aà]"
 )
 _HUMAN = re.compile(
-    rf"(?:\b(?:{_ASK})\s+(?:to |with |parler [aà] |hablar con |mit )?(?:an? |the |your |some |un[ae]? |una |ein(?:e[mnr]?)? |der |einem )?(?:{_PERSON})\b)"
-    rf"|^\s*(?:a |an |un |una |ein(?:en)? )?(?:real )?(?:human|agent|representative|person|humano|agente|mensch|mitarbeiter|humain|conseiller)(?: please| por favor| bitte| s'il vous pla[iî]t)?[\s!.?]*$"
-    r"|\bnot a (?:bot|robot|machine)\b",
+    rf"(?:\b(?:{_ASK})\s+(?:to |with |parler [aà] |hablar con |mit |de )?(?:an? |the |your |some |any |one of your |tu |su |un[ae]? |una |ein(?:e[mnr]?)? |der |einem |einen |ihren |votre )?(?:{_PERSON})\b(?! (?:discount|account|number|rabatt)))"
+    rf"|^\s*(?:a |an |un |una |ein(?:en)? )?(?:real )?(?:human|agent|representative|person|operator|supervisor|humano|agente|operador|mensch|mitarbeiter|humain|conseiller)(?: please| por favor| bitte| s'il vous pla[iî]t| now)?[\s!.?]*$"
+    r"|\bnot (?:a |an |to a )?(?:bot|robot|machine|ai)\b|\b(?:person|human) not (?:an? )?(?:ai|bot|robot|machine)\b|\brather\b.*\b(?:person|human)\b.*\bthan\b"
+    r"|\b(?:real|actual) (?:people|humans?|person) (?:there|here)\b|\bechte menschen\b|\balguien real\b|\bquelqu'un de r[eé]el\b",
     re.I,
 )
 
@@ -50,12 +52,19 @@ def _detector() -> LanguageDetector:
     return LanguageDetectorBuilder.from_languages(*languages).build()
 
 
-def language_of(text: str, profile: str) -> str:
-    """The text's language among the configured ones; the profile's language when the text does not tell."""
-    values = _detector().compute_language_confidence_values(text)
-    if len(values) < 2 or values[0].value - values[1].value < SURE:
-        return profile
-    return values[0].language.iso_code_639_1.name.lower()
+def language_of(text: str, prior: str) -> str:
+    """The text's language among the configured ones.
+
+    `prior` is the language that the conversation is in: the fewer words there are, the more it counts.
+    """
+    odds = math.exp(PRIOR / max(len(text.split()), 1))
+    scores = {
+        found.language.iso_code_639_1.name.lower(): found.value
+        for found in _detector().compute_language_confidence_values(text)
+    }
+    if not any(scores.values()):
+        return prior
+    return max(scores, key=lambda code: scores[code] * (odds if code == prior else 1))
 
 
 def small_talk(text: str) -> str | None:
@@ -65,10 +74,3 @@ def small_talk(text: str) -> str | None:
 
 def wants_human(text: str) -> bool:
     return _HUMAN.search(text) is not None
-
-
-def standalone(question: str, previous: str | None) -> str | None:
-    """A short follow-up ("and to Spain?") read together with the question before it; None when it stands alone."""
-    if previous is None or len(question.split()) > SHORT_WORDS:
-        return None
-    return f"{previous} {question}"

@@ -9,6 +9,8 @@ WORDS: dict[str, dict[str, str]] = {
         "goodbye": "Goodbye, and have a good day!",
         "clarify": "I want to be sure that I answer the right question. Which of these do you mean?",
         "decline": "I'm sorry, I don't have an answer to that. If you would like a person to help, say so, or write to {email}.",
+        "decline_part": "I'm sorry, I don't have an answer to “{part}”. Our team can help you with that: {email}.",
+        "offer_human": "I'm sorry that this is not going well. Just say so if you would like a person to take over.",
         "human": "I have noted that you would like to speak with a person, and our team can see this conversation. You can also reach them at {email}.",
         "provider_unavailable": "I'm sorry, I can't answer just now because of a technical problem. Please try again in a moment, or write to {email}.",
         "provider_interrupted": "I'm sorry, my answer was cut off by a technical problem. Please ask me again.",
@@ -22,6 +24,8 @@ WORDS: dict[str, dict[str, str]] = {
         "goodbye": "¡Adiós, que tengas un buen día!",
         "clarify": "Quiero estar seguro de responder a la pregunta correcta. ¿Cuál de estas es la tuya?",
         "decline": "Lo siento, no tengo una respuesta a eso. Si quieres que te ayude una persona, dímelo o escribe a {email}.",
+        "decline_part": "Lo siento, no tengo una respuesta a «{part}». Nuestro equipo puede ayudarte con eso: {email}.",
+        "offer_human": "Siento que esto no vaya bien. Si quieres que te atienda una persona, solo tienes que decirlo.",
         "human": "He anotado que quieres hablar con una persona, y nuestro equipo puede ver esta conversación. También puedes escribir a {email}.",
         "provider_unavailable": "Lo siento, ahora mismo no puedo responder por un problema técnico. Inténtalo de nuevo en un momento o escribe a {email}.",
         "provider_interrupted": "Lo siento, mi respuesta se cortó por un problema técnico. Pregúntame otra vez, por favor.",
@@ -35,6 +39,8 @@ WORDS: dict[str, dict[str, str]] = {
         "goodbye": "Auf Wiedersehen und einen schönen Tag!",
         "clarify": "Ich möchte sicher die richtige Frage beantworten. Welche dieser Fragen meinen Sie?",
         "decline": "Darauf habe ich leider keine Antwort. Wenn Ihnen ein Mensch helfen soll, sagen Sie es mir oder schreiben Sie an {email}.",
+        "decline_part": "Auf „{part}“ habe ich leider keine Antwort. Unser Team hilft Ihnen dabei: {email}.",
+        "offer_human": "Es tut mir leid, dass es gerade nicht gut läuft. Sagen Sie einfach, wenn ein Mensch übernehmen soll.",
         "human": "Ich habe notiert, dass Sie mit einem Menschen sprechen möchten; unser Team kann dieses Gespräch sehen. Sie erreichen es auch unter {email}.",
         "provider_unavailable": "Wegen eines technischen Problems kann ich gerade leider nicht antworten. Bitte versuchen Sie es gleich noch einmal oder schreiben Sie an {email}.",
         "provider_interrupted": "Meine Antwort wurde leider durch ein technisches Problem unterbrochen. Bitte fragen Sie noch einmal.",
@@ -48,6 +54,8 @@ WORDS: dict[str, dict[str, str]] = {
         "goodbye": "Au revoir et bonne journée !",
         "clarify": "Je veux être sûr de répondre à la bonne question. Laquelle est la vôtre ?",
         "decline": "Désolé, je n'ai pas de réponse à cela. Si vous souhaitez l'aide d'une personne, dites-le-moi ou écrivez à {email}.",
+        "decline_part": "Désolé, je n'ai pas de réponse à « {part} ». Notre équipe peut vous aider : {email}.",
+        "offer_human": "Je suis désolé que cela se passe mal. Dites-le-moi si vous souhaitez qu'une personne prenne le relais.",
         "human": "J'ai noté que vous souhaitez parler à une personne ; notre équipe peut voir cette conversation. Vous pouvez aussi écrire à {email}.",
         "provider_unavailable": "Désolé, un problème technique m'empêche de répondre pour le moment. Réessayez dans un instant ou écrivez à {email}.",
         "provider_interrupted": "Désolé, ma réponse a été interrompue par un problème technique. Posez-moi la question à nouveau.",
@@ -63,7 +71,7 @@ _SAME = {
 }
 
 
-def say(key: str, language: str) -> str:
+def say(key: str, language: str, **values: str) -> str:
     """The assistant's own words for an occasion, in the language or else in English."""
     words = WORDS.get(language, WORDS["en"])
-    return words[_SAME.get(key, key)].format(site=settings.SITE_NAME, email=settings.SUPPORT_EMAIL)
+    return words[_SAME.get(key, key)].format(site=settings.SITE_NAME, email=settings.SUPPORT_EMAIL, **values)

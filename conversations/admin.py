@@ -7,14 +7,15 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
+
+from accounts.privacy.admin import AuditedAdmin
 
 from . import selectors
 from .models import Conversation
 
 
 @admin.register(Conversation)
-class ConversationAdmin(ModelAdmin):
+class ConversationAdmin(AuditedAdmin):
     list_display = ("__str__", "user", "language", "owner", "message_count", "last_message_at")
     list_filter = ("owner", "language", "is_archived")
     list_select_related = ("user",)

@@ -93,9 +93,13 @@ class Message(models.Model):
     tokens_used = models.PositiveIntegerField(default=0)
     model_used = models.CharField(max_length=100, blank=True)
     response_time_ms = models.PositiveIntegerField(null=True, blank=True)
+    # Of a reply: the calibrated probability that its best passage answers the question.
+    confidence = models.FloatField(null=True, blank=True, editable=False)
     metadata = models.JSONField(default=dict, blank=True)
     # {"flagged": bool, "categories": [str], "provider": str}; null until a visitor's message has been checked.
     moderation = models.JSONField(null=True, blank=True, editable=False)
+    # {"intent", "sentiment": -1 to 1, "entities": [{"kind", "text"}], "language"}; null until a visitor's message has been read.
+    analysis = models.JSONField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     delivered_at = models.DateTimeField(null=True, blank=True)
@@ -127,6 +131,10 @@ class Message(models.Model):
                 | (~Q(status__in=["queued", "streaming"]) & Q(lease_expires_at__isnull=True)),
             ),
             models.CheckConstraint(
+                name="message_confidence_is_probability",
+                condition=Q(confidence__isnull=True) | Q(confidence__gte=0, confidence__lte=1),
+            ),
+            models.CheckConstraint(
                 name="message_streaming_has_attempt", condition=~Q(status="streaming") | Q(attempt__gte=1)
             ),
         ]
@@ -139,6 +147,7 @@ class Message(models.Model):
                 name="message_unmoderated",
                 condition=Q(role="user", moderation__isnull=True),
             ),
+            models.Index(fields=["created_at"], name="message_unread", condition=Q(role="user", analysis__isnull=True)),
         ]
 
     def __str__(self) -> str:

@@ -37,6 +37,7 @@ class Outcome:
     model_used: str = ""
     tokens_used: int = 0
     response_time_ms: int | None = None
+    confidence: float | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
@@ -124,8 +125,8 @@ def request_stop(*, user: User, conversation_id: UUID) -> bool:
     return True
 
 
-def regenerate(*, user: User, message_id: UUID) -> None:
-    """Discard the last answer and queue another. Raises Message.DoesNotExist, CannotRegenerate."""
+def regenerate(*, user: User, message_id: UUID) -> Message:
+    """Discard the last answer and queue another, which is returned. Raises Message.DoesNotExist, CannotRegenerate."""
     message = Message.objects.get(pk=message_id, conversation__user=user, role=Message.Role.ASSISTANT)
     with locked(message.conversation_id) as log:
         shown = Message.objects.filter(conversation=log.conversation).exclude(status=Status.DISCARDED)
@@ -136,7 +137,9 @@ def regenerate(*, user: User, message_id: UUID) -> None:
         if log.conversation.owner != Conversation.Owner.ASSISTANT:
             raise CannotRegenerate
         log.change(last, status=Status.DISCARDED)
-        log.append(log.new_reply())
+        reply = log.new_reply()
+        log.append(reply)
+    return reply
 
 
 def take_over(*, conversation_id: UUID) -> None:

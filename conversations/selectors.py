@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import Q
 
 from accounts.models import User
 
-from .models import Conversation, Message
+from .models import Conversation, Feedback, Message
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,19 @@ def streaming_reply(conversation: Conversation) -> Message | None:
     return Message.objects.filter(conversation=conversation, status=Message.Status.STREAMING).first()
 
 
+def reply_to(message: Message) -> Message | None:
+    """The shown reply that answers a visitor's message; None while it waits for one, or a human answers."""
+    rows = Message.objects.filter(
+        conversation=message.conversation_id, role=Message.Role.ASSISTANT, position__gt=message.position
+    )
+    return rows.exclude(status=Message.Status.DISCARDED).select_related("feedback").order_by("position").first()
+
+
+def is_answering(conversation_id: UUID) -> bool:
+    """Whether a reply is queued or streaming in a conversation."""
+    return Message.objects.filter(conversation=conversation_id, status__in=Message.ACTIVE).exists()
+
+
 def search_conversations(user: User, query: str, limit: int = 20) -> list[SearchHit]:
     """Conversations whose title or messages contain the query, each with a piece of the text around it."""
     query = query.strip()
@@ -89,6 +102,8 @@ def snippet(text: str, query: str, around: int = 60) -> str:
 class Said(NamedTuple):
     role: str
     content: str
+    metadata: dict[str, Any] = {}
+    analysis: dict[str, Any] | None = None
 
 
 def prompt_messages(reply: Message, *, limit: int) -> list[Said]:
@@ -99,16 +114,46 @@ def prompt_messages(reply: Message, *, limit: int) -> list[Said]:
         type=Message.Type.TEXT,
         status__in=[Message.Status.SENT, Message.Status.STOPPED],
     ).exclude(content="")
-    latest = rows.order_by("-position").values_list("role", "content", "moderation")[:limit]
+    latest = rows.order_by("-position").values_list("role", "content", "metadata", "analysis", "moderation")[:limit]
     return [
-        Said(role, content) for role, content, moderation in reversed(latest) if not (moderation or {}).get("flagged")
+        Said(role, content, metadata, analysis)
+        for role, content, metadata, analysis, moderation in reversed(latest)
+        if not (moderation or {}).get("flagged")
     ]
+
+
+def shown_before(message: Message, *, limit: int = 20) -> list[Message]:
+    """The last text messages before one that nothing speaks against, in reading order."""
+    rows = Message.objects.filter(
+        conversation_id=message.conversation_id, position__lt=message.position, type=Message.Type.TEXT
+    ).exclude(status=Message.Status.DISCARDED)
+    latest = rows.order_by("-position")[:limit]
+    return [row for row in reversed(latest) if not row.is_flagged]
+
+
+def replies_since(first_id: UUID, *, decisions: list[str], limit: int = 1000) -> list[UUID]:
+    """Ended replies with one of these decisions or a bad verdict whose id is not below `first_id`."""
+    rows = Message.objects.filter(pk__gte=first_id, role=Message.Role.ASSISTANT).exclude(status__in=Message.ACTIVE)
+    wanted = Q(metadata__decision__in=decisions) | Q(feedback__value=Feedback.Value.DOWN)
+    return list(rows.filter(wanted).order_by("pk").values_list("pk", flat=True)[:limit])
 
 
 def unmoderated(*, before: datetime, limit: int = 200) -> list[UUID]:
     """Visitors' messages that should have a verdict by now."""
     rows = Message.objects.filter(role=Message.Role.USER, moderation__isnull=True, created_at__lt=before)
     return list(rows.order_by("created_at").values_list("pk", flat=True)[:limit])
+
+
+def unread(*, before: datetime, limit: int = 200) -> list[UUID]:
+    """Visitors' messages that should have been analysed by now."""
+    rows = Message.objects.filter(role=Message.Role.USER, analysis__isnull=True, created_at__lt=before)
+    return list(rows.order_by("created_at").values_list("pk", flat=True)[:limit])
+
+
+def latest_analyses(conversation_id: UUID, *, limit: int = 10) -> list[dict[str, Any] | None]:
+    """Of the visitor's latest messages, in reading order."""
+    rows = Message.objects.filter(conversation_id=conversation_id, role=Message.Role.USER).order_by("-position")
+    return list(rows.values_list("analysis", flat=True)[:limit])[::-1]
 
 
 def first_exchange(conversation_id: UUID) -> list[Message]:

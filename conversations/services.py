@@ -18,6 +18,7 @@ from .models import Conversation, Feedback, Message
 
 TITLE_LENGTH = 120
 HUMAN_TAG = "human_requested"
+FRUSTRATED_TAG = "frustrated"
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,20 @@ def post_messages(posts: Sequence[Post]) -> list[Posted | None]:
         if new := [one.message for one in posted if one is not None and not one.duplicate]:
             transaction.on_commit(lambda: signals.message_posted.send_robust(sender=Message, messages=new), robust=True)
     return posted
+
+
+def open_conversation(*, user: User, client_id: UUID, title: str = "", language: str = "") -> Conversation:
+    """A conversation of the user without a message yet; a resend returns the one that the first made."""
+    pk = conversation_id_for(user, client_id)
+    values = {
+        "title": _tidy(title),
+        "language": language or user.language,
+        "last_message_at": timezone.now(),
+    }
+    conversation, created = Conversation.objects.get_or_create(pk=pk, user=user, defaults=values)
+    if created:
+        _announce(conversation)
+    return conversation
 
 
 def _open_conversations(posts: Sequence[Post]) -> None:
@@ -151,13 +166,32 @@ def give_feedback(*, user: User, message_id: UUID, value: str | None, reason: st
     return message
 
 
+def mark_message_read(*, user: User, message_id: UUID) -> None:
+    """The visitor has seen everything up to this message. Raises Message.DoesNotExist."""
+    message = Message.objects.get(pk=message_id, conversation__user=user)
+    mark_read(user=user, conversation_id=message.conversation_id, seq=message.seq)
+
+
+def _tidy(title: str) -> str:
+    return " ".join(title.split())[:TITLE_LENGTH]
+
+
+def edit(*, conversation: Conversation, title: str | None = None, is_archived: bool | None = None) -> Conversation:
+    """Give a conversation another title or place; what is None stays."""
+    values: dict[str, Any] = {} if title is None else {"title": _tidy(title)}
+    if is_archived is not None:
+        values["is_archived"] = is_archived
+    _update(conversation, **values)
+    return conversation
+
+
 def rename(*, conversation: Conversation, title: str) -> None:
-    _update(conversation, title=" ".join(title.split())[:TITLE_LENGTH])
+    _update(conversation, title=_tidy(title))
 
 
 def set_title_if_untitled(*, conversation_id: UUID, title: str) -> bool:
     """Give a generated title unless somebody chose one meanwhile."""
-    title = " ".join(title.split())[:TITLE_LENGTH]
+    title = _tidy(title)
     if not title or not Conversation.objects.filter(pk=conversation_id, title="").update(title=title):
         return False
     _announce(Conversation.objects.get(pk=conversation_id))
@@ -200,10 +234,16 @@ def _announce(conversation: Conversation, *, deleted: bool = False) -> None:
 
 def request_human(*, conversation_id: UUID) -> None:
     """Note for the team that this visitor asked for a person."""
-    conversation = Conversation.objects.get(pk=conversation_id)
-    if HUMAN_TAG not in conversation.tags:
-        conversation.tags.append(HUMAN_TAG)
-        conversation.context["human_requested_at"] = timezone.now().isoformat()
+    add_tag(conversation_id=conversation_id, tag=HUMAN_TAG)
+
+
+@transaction.atomic
+def add_tag(*, conversation_id: UUID, tag: str) -> None:
+    """Mark a conversation for the team, once, and since when."""
+    conversation = Conversation.objects.select_for_update(no_key=True).get(pk=conversation_id)
+    if tag not in conversation.tags:
+        conversation.tags.append(tag)
+        conversation.context[f"{tag}_at"] = timezone.now().isoformat()
         conversation.save(update_fields=["tags", "context", "updated_at"])
 
 
@@ -211,3 +251,8 @@ def record_moderation(*, message_id: UUID, flagged: bool, categories: list[str],
     """Store the verdict on a visitor's message, once; False when it had one (or is gone)."""
     verdict = {"flagged": flagged, "categories": categories, "provider": provider}
     return bool(Message.objects.filter(pk=message_id, moderation__isnull=True).update(moderation=verdict))
+
+
+def record_analysis(*, message_id: UUID, analysis: dict[str, Any]) -> bool:
+    """Store what was read in a visitor's message, once; False when that was done before (or the message is gone)."""
+    return bool(Message.objects.filter(pk=message_id, analysis__isnull=True).update(analysis=analysis))

@@ -35,7 +35,11 @@ os.environ["PARLEY_RUN"] = "1"
 os.environ["PARLEY_HTTPS"] = "0"
 os.environ["ALLOWED_HOSTS"] = "testserver,localhost,127.0.0.1"
 os.environ["LOG_FORMAT"] = "json"
-if not {"DATABASE_URL", "REDIS_URL"} <= os.environ.keys():
+# Tests come from one address; those of the limits set their own.
+os.environ["RATE_LIMITS_USER"] = os.environ["RATE_LIMITS_ADDRESS"] = os.environ["RATE_LIMITS_AUTH"] = "1000000/minute"
+# Each process of pytest-xdist has servers of its own, not those that it inherits from the first.
+if "PARLEY_TEST_SERVERS" in os.environ or not {"DATABASE_URL", "REDIS_URL"} <= os.environ.keys():
+    os.environ["PARLEY_TEST_SERVERS"] = "1"
     _start()
 
 

@@ -18,8 +18,13 @@ from unfold.decorators import display
 
 from . import gate_admin  # noqa: F401 - registers its pages
 from .curation_admin import CurationPages
+from .exchange.admin import ExportActions
 from .forms import AskForm
-from .models import FAQ, Category, EmbeddingModel
+from .gaps.admin import GapAdmin
+from .ingest.admin import IngestAdmin
+from .models import FAQ, Category, EmbeddingModel, Source
+
+__all__ = ["CategoryAdmin", "EmbeddingModelAdmin", "FAQAdmin", "GapAdmin", "IngestAdmin"]
 
 UNUSED_SCRIPTS = ("urlify.js", "prepopulate.js", "xregexp.js", "xregexp.min.js")
 STAGE_COLOURS = {"draft": "info", "review": "warning", "published": "success", "archived": "default"}
@@ -48,21 +53,30 @@ class LanguagesFilter(admin.SimpleListFilter):
 
 
 @admin.register(FAQ)
-class FAQAdmin(CurationPages, ModelAdmin):
+class FAQAdmin(CurationPages, ExportActions):
     list_display = ("question", "category", "language", "shown_status", "next_stage", "in_languages", "view_count")
     list_filter = (LanguagesFilter, "status", ("draft__stage", admin.ChoicesFieldListFilter), "language", "category")
     list_select_related = ("category", "draft")
     list_per_page = 50
     search_fields = ("question", "answer", "phrasings__text")
-    readonly_fields = ("preview", "view_count", "helpful_count", "not_helpful_count", "published_at", "updated_at")
-    actions = ("submit", "publish", "unpublish")
-    change_list_template = "admin/faqs/change_list.html"
+    readonly_fields = (
+        "preview",
+        "taken_from",
+        "view_count",
+        "helpful_count",
+        "not_helpful_count",
+        "published_at",
+        "updated_at",
+    )
+    actions = ("submit", "publish", "unpublish", "export_csv", "export_xlsx", "export_json")
+    change_list_template = "admin/faqs/faq/change_list.html"
     fieldsets = (
         (
             None,
             {
                 "fields": (
                     "base", "question", "answer", "preview", "phrasings", "category", "language", "priority", "keywords",
+                    "taken_from",
                 )
             },
         ),
@@ -106,6 +120,12 @@ class FAQAdmin(CurationPages, ModelAdmin):
         # The renderer sanitises.
         html: str = import_string(settings.MARKDOWN_RENDERER)(faq.answer)
         return mark_safe(f'<div class="answer-preview">{html}</div>')  # noqa: S308
+
+    @admin.display(description=_("Taken from"))
+    def taken_from(self, faq: FAQ) -> str:
+        # The relation remembers what it found: the page asks several times.
+        source: Source | None = getattr(faq, "source", None)
+        return source.address if source else "—"
 
     @admin.action(description=_("Submit for review"), permissions=["change"])
     def submit(self, request: HttpRequest, queryset: QuerySet[FAQ]) -> None:

@@ -19,18 +19,31 @@ from simple_history.models import HistoricalRecords
 
 from .content import Content
 from .curation_models import Draft, GoldenQuestion, LinkCheck, PhrasingsKept, PublishRun, StatusEvent
+from .exchange.models import Import, ImportedFAQ, ImportRow
+from .gaps.models import Gap, GapQuestion
+from .help.models import Vote
+from .ingest.models import Ingest, Source
 
 __all__ = [
     "FAQ",
     "Category",
+    "CommonWord",
     "Draft",
     "Embedding",
     "EmbeddingModel",
+    "Gap",
+    "GapQuestion",
     "GoldenQuestion",
+    "Import",
+    "ImportRow",
+    "ImportedFAQ",
+    "Ingest",
     "LinkCheck",
     "Phrasing",
     "PublishRun",
+    "Source",
     "StatusEvent",
+    "Vote",
 ]
 # A row of a FAQ's history is what editors wrote, not what visitors did.
 _NOT_IN_HISTORY = [
@@ -73,6 +86,10 @@ class FAQQuerySet(models.QuerySet["FAQ"]):
     def behind_original(self) -> Self:
         """Of `with_languages`: those whose original changed since they were written or looked at."""
         return self.filter(original_changed_at__gt=Coalesce("original_checked_at", "updated_at"))
+
+    def visible_to(self, user: Any) -> Self:
+        """All of them for curators, the published ones for everybody else."""
+        return self.all() if user.has_perm("faqs.view_faq") else self.published()
 
 
 class FAQ(models.Model):
@@ -187,7 +204,11 @@ class Phrasing(models.Model):
 
 
 class EmbeddingModel(models.Model):
-    """A model whose vectors are kept; each has an HNSW index of its own (`services.register_model`)."""
+    """A model whose vectors are kept; each has an HNSW index of its own (`services.register_model`).
+
+    Questions are searched with live models only. A model that is building catches up beside them; one that was retired keeps its
+    vectors, so that a switch can be rolled back.
+    """
 
     class Status(models.TextChoices):
         BUILDING = "building", _("Building")
@@ -201,6 +222,9 @@ class EmbeddingModel(models.Model):
     languages = models.JSONField(default=list, blank=True)
     status = models.CharField(max_length=16, choices=Status, default=Status.BUILDING)
     created_at = models.DateTimeField(auto_now_add=True)
+    # The models of one switch share its time: `services.roll_back`.
+    live_since = models.DateTimeField(null=True, blank=True)
+    retired_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
@@ -213,6 +237,10 @@ class EmbeddingModel(models.Model):
 
     def covers(self, language: str) -> bool:
         return not self.languages or language in self.languages
+
+    def replaces(self, other: "EmbeddingModel") -> bool:
+        """Whether everything that the other is used for can be asked of this one."""
+        return not self.languages or bool(other.languages and set(other.languages) <= set(self.languages))
 
 
 class Embedding(models.Model):
@@ -244,3 +272,38 @@ class Embedding(models.Model):
     def hash_of(text: str) -> str:
         """SHA-256 of the text, in hex: the key under which a vector is reused."""
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+class CommonWord(models.Model):
+    """A word that too many published FAQs of a language share for the search to look for it (`services.count_words`)."""
+
+    language = models.CharField(max_length=8)
+    lexeme = models.TextField()
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["language", "lexeme"], name="common_word_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.lexeme
+
+
+class Head(models.Model):
+    """What was fitted on one model's vectors: weights that rank better than the nearest text alone, and calibrations by language.
+
+    `fitted_on` names the state of the vectors (`selectors.vectors_version`); a head of another state is stale and is not used.
+    """
+
+    model = models.ForeignKey(EmbeddingModel, on_delete=models.CASCADE, related_name="heads")
+    fitted_on = models.CharField(max_length=64)
+    # Empty while there are too few FAQs to learn from.
+    weights = models.BinaryField(default=bytes)
+    calibrations = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["model", "-id"], name="head_latest")]
+
+    def __str__(self) -> str:
+        return f"Head {self.pk} of model {self.model_id}"

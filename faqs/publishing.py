@@ -4,7 +4,7 @@ A worker holds a run by the lock on its row, inside the transaction that makes t
 change back and lets go of the run, and the sweep finds it again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -43,6 +43,18 @@ def record(faq: FAQ, by: User | None, from_status: str, to_status: str, comment:
 def set_phrasings(faq: FAQ, texts: Sequence[str]) -> None:
     faq.phrasings.exclude(text__in=texts).delete()
     Phrasing.objects.bulk_create([Phrasing(faq=faq, text=text) for text in texts], ignore_conflicts=True)
+
+
+def place(*, faqs: Iterable[FAQ], status: str, by: User | None, comment: str) -> None:
+    """Put FAQs where an import says, past the gate. The caller holds them."""
+    moved = [faq for faq in faqs if faq.status != status]
+    StatusEvent.objects.bulk_create(
+        [StatusEvent(faq=faq, by=by, from_status=faq.status, to_status=status, comment=comment) for faq in moved]
+    )
+    for faq in moved:
+        faq.status = status
+        history.save(faq, by=by, keep=False)
+        services.announce(faq.pk)
 
 
 def request(

@@ -63,7 +63,8 @@ class ChatClient:
 
     async def __aenter__(self) -> "ChatClient":
         self._loop_task = asyncio.create_task(self._stay_connected())
-        await self.until(lambda: self._socket is not None)
+        # A killed server takes its time to come back on a busy machine.
+        await self.until(lambda: self._socket is not None, seconds=90)
         return self
 
     async def __aexit__(self, *error: object) -> None:

@@ -30,7 +30,8 @@ class _Loaded:
 class BgeSmallEn:
     """Loaded on first use, then shared by any number of threads. `models_dir`: see weights.find."""
 
-    name = weights.BGE_SMALL_EN.model
+    # Not the name of the weights alone: vectors of another pooling cannot be compared with these.
+    name = f"{weights.BGE_SMALL_EN.model}-mean"
     width = 384
 
     def __init__(self, models_dir: str | Path | None = None) -> None:
@@ -63,8 +64,8 @@ class BgeSmallEn:
         }
         with self._slots:  # more calls than processors gain no time and each holds tens of MB
             states = np.asarray(model.session.run(None, feed)[0], dtype=np.float32)
-        first = states[0, 0]  # the model was trained to pool by its [CLS] token
-        return np.asarray(first / np.linalg.norm(first), dtype=np.float32)
+        mean = states[0].mean(axis=0)  # finds more than the [CLS] token does: docs/models.md
+        return np.asarray(mean / np.linalg.norm(mean), dtype=np.float32)
 
     def _model(self) -> _Loaded:
         with self._lock:

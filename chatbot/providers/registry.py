@@ -4,8 +4,8 @@ from functools import cache
 
 from django.conf import settings
 
+from faqs import selectors
 from faqs.models import EmbeddingModel
-from faqs.selectors import live_models
 
 from .base import Embedder, Moderator
 from .local import LocalEmbedder, LocalModerator
@@ -29,18 +29,44 @@ def chat() -> OpenAIProvider:
 
 
 @cache
-def embedders() -> list[Embedder]:
-    """The models to keep vectors of; a language's own model comes before the one for all."""
-    if settings.EMBEDDING_PROVIDER == "openai":
-        return [OpenAIEmbedder(chat())]
+def _local_embedders() -> list[Embedder]:
     return [*LocalEmbedder.all(settings.LOCAL_MODELS_DIR)]
 
 
+@cache
+def embedders() -> list[Embedder]:
+    """The models that the settings name; a language's own model comes before the one for all."""
+    if settings.EMBEDDING_PROVIDER == "openai":
+        return [OpenAIEmbedder(chat())]
+    return [*_local_embedders()]
+
+
+def available() -> list[Embedder]:
+    """Those, and what else can be used: a model that is live stays in use until another one has taken its place."""
+    if settings.EMBEDDING_PROVIDER == "openai":
+        return [*embedders(), *_local_embedders()]
+    return [*embedders(), *([OpenAIEmbedder(chat())] if settings.OPENAI_API_KEY else [])]
+
+
+def embedder_of(model: EmbeddingModel) -> Embedder | None:
+    """None when the settings no longer allow it, such as without a key."""
+    key = (model.provider, model.name, model.width)
+    return next((one for one in available() if (one.provider, one.name, one.width) == key), None)
+
+
 def usable_models() -> list[tuple[EmbeddingModel, Embedder]]:
-    """The live models of the database that the settings still offer, each with its embedder."""
-    offered = {(embedder.provider, embedder.name, embedder.width): embedder for embedder in embedders()}
-    keyed = [((model.provider, model.name, model.width), model) for model in live_models()]
-    return [(model, offered[key]) for key, model in keyed if key in offered]
+    """The live models that can be used, each with its embedder."""
+    return _with_embedders(selectors.live_models())
+
+
+def kept_models() -> list[tuple[EmbeddingModel, Embedder]]:
+    """The models whose vectors follow the texts: live ones and those that are building."""
+    return _with_embedders(selectors.kept_models())
+
+
+def _with_embedders(models: list[EmbeddingModel]) -> list[tuple[EmbeddingModel, Embedder]]:
+    pairs = [(model, embedder_of(model)) for model in models]
+    return [(model, embedder) for model, embedder in pairs if embedder is not None]
 
 
 @cache

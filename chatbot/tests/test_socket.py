@@ -9,13 +9,16 @@ import pytest
 from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 
+from accounts import sign_ins
 from accounts.models import User
-from chatbot import consumers, live
+from chatbot import consumers, ends, live
 from chatbot.routing import websocket_urlpatterns
 from chatbot.runtime import db
+from chatbot.socket_auth import SocketAuthentication
 from conversations import replies, services
 from conversations.models import Conversation, Feedback, Message
 from conversations.replies import Outcome
+from rest import limits
 
 pytestmark = pytest.mark.django_db(transaction=True)
 application = URLRouter(websocket_urlpatterns)
@@ -60,7 +63,7 @@ async def socket(user: User) -> AsyncIterator[Socket]:
     assert (await socket.receive())["type"] == "ready"
     yield socket
     await socket.communicator.disconnect()
-    await consumers.hub().aclose()
+    await ends.hub().aclose()
 
 
 async def claimed(conversation_id: str) -> Message:
@@ -89,9 +92,11 @@ async def test_a_message_is_acknowledged_and_heard_once(socket: Socket, user: Us
         ack = await socket.until("ack")
         assert (ack["client_id"], ack["duplicate"]) == (client_id, duplicate)
     await socket.send(type="sync", conversation_id=ack["conversation_id"], after=0)
-    seen = [await socket.until("message", "synced") for _ in range(3)]
-    assert [frame.get("content") for frame in seen] == ["Hi", "", None]
-    assert seen[-1] == {"type": "synced", "conversation_id": ack["conversation_id"], "last_seq": 2, "more": False}
+    held = {}
+    while (frame := await socket.until("message", "synced"))["type"] == "message":
+        held[frame["message_id"]] = frame["content"]
+    assert list(held.values()) == ["Hi", ""]
+    assert frame == {"type": "synced", "conversation_id": ack["conversation_id"], "last_seq": 2, "more": False}
 
 
 async def test_other_sockets_of_the_user_hear_the_message(socket: Socket, user: User) -> None:
@@ -170,7 +175,7 @@ async def test_strangers_conversations_are_not_found_nor_watched(socket: Socket)
     assert (await socket.ask("Mine now", conversation_id=theirs))["code"] == "not_found"
     await socket.send(type="sync", conversation_id=theirs)
     assert (await socket.until("error"))["code"] == "not_found"
-    assert consumers.hub().watchers(theirs) == 0
+    assert ends.hub().watchers(theirs) == 0
 
 
 async def test_stop_regenerate_feedback_read(socket: Socket) -> None:
@@ -255,3 +260,47 @@ async def test_a_reader_that_never_answers_pings_is_closed_with_4408(
         await socket.send(type="ping", id="x" * 50)
     assert output["code"] == 4408
     assert ping_frames >= 2
+
+
+# -- tokens ------------------------------------------------------------------------------------------------------
+
+
+def with_token(user: User, token: str, *, subprotocol: bool) -> WebsocketCommunicator:
+    address = f"/api/v1/chat/ws/{user.pk}"
+    guarded = SocketAuthentication(URLRouter(websocket_urlpatterns))
+    if subprotocol:
+        return WebsocketCommunicator(guarded, address, subprotocols=["parley", f"bearer.{token}"])
+    return WebsocketCommunicator(guarded, address, headers=[(b"authorization", f"Bearer {token}".encode())])
+
+
+@pytest.mark.parametrize("subprotocol", [False, True])
+async def test_a_token_opens_the_socket_without_an_origin(user: User, subprotocol: bool) -> None:
+    pair = await db(sign_ins.begin, user=user, user_agent="test", address="127.0.0.1")
+    socket = with_token(user, pair.access, subprotocol=subprotocol)
+    assert await socket.connect(timeout=5) == (True, "parley" if subprotocol else None)
+    assert orjson.loads(await socket.receive_from(5))["type"] == "ready"
+    await socket.disconnect()
+    await ends.hub().aclose()
+
+
+async def test_a_token_that_does_not_count_closes_with_4401(user: User) -> None:
+    pair = await db(sign_ins.begin, user=user, user_agent="test", address="127.0.0.1")
+    await db(sign_ins.revoke_all, user=user)
+    socket = with_token(user, pair.access, subprotocol=False)
+    await socket.connect(timeout=5)
+    assert (await socket.receive_output(5))["code"] == 4401
+
+
+async def test_a_token_in_the_address_is_not_looked_at(user: User) -> None:
+    pair = await db(sign_ins.begin, user=user, user_agent="test", address="127.0.0.1")
+    guarded = SocketAuthentication(URLRouter(websocket_urlpatterns))
+    socket = WebsocketCommunicator(guarded, f"/api/v1/chat/ws/{user.pk}?token={pair.access}")
+    assert (await socket.connect(timeout=5))[0] is False
+
+
+async def test_messages_count_against_the_limits_of_requests(socket: Socket, user: User, settings: Any) -> None:
+    settings.RATE_LIMITS_USER = "2/minute"
+    assert (await socket.ask("One"))["type"] == "ack"
+    assert limits.take("person", limits.person(user.pk, "192.0.2.1")).allowed
+    refused = await socket.ask("Three")
+    assert (refused["code"], refused["retry_after"] > 0) == ("rate_limited", True)

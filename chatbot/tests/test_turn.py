@@ -1,55 +1,29 @@
 """One turn in process: real database and Valkey, the local composer or the SDK against the fake provider."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
-from accounts.models import User
 from benchmarks.fake_llm import FakeLLM
 from chatbot import embedding, live, retrieval, tasks, titles, turn
 from chatbot.providers import registry
 from chatbot.runtime import db, run
 from chatbot.turn import take
-from conversations import replies, services
+from conversations import replies
 from conversations.models import Conversation, Message
-from faqs.models import FAQ, Category, Embedding, Phrasing
+from faqs.models import FAQ, Embedding
+
+from .asking import answer, post
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def post(content: str, conversation_id: UUID | None = None) -> Message:
-    user = User.objects.filter(email="ada@example.com").first()
-    user = user or User.objects.create_user("ada@example.com", "correct horse battery")
-    return services.post_message(user=user, content=content, client_id=uuid4(), conversation_id=conversation_id).message
-
-
-def make_faqs() -> None:
-    category = Category.objects.create(name="Delivery", slug="delivery")
-    for question, phrasing, answer in [
-        ("When will my order arrive?", "What is the delivery time?", "It takes **two days**."),
-        ("How do I return an item?", "Where do I get a return label?", "1. Print the label.\n2. Drop the parcel off."),
-    ]:
-        faq = FAQ.objects.create(category=category, question=question, answer=answer, status="published")
-        Phrasing.objects.create(faq=faq, text=phrasing)
-        tasks.embed_faq(faq.pk)
-
-
-@pytest.fixture
-def knowledge() -> None:
-    make_faqs()
-
-
-@pytest.fixture
-async def publisher(settings: Any) -> AsyncIterator[live.Publisher]:
-    settings.LOCAL_WORDS_PER_SECOND = 10_000
-    made = live.Publisher(live.connect())
-    yield made
-    await made.client.aclose()
 
 
 @pytest.fixture
@@ -62,14 +36,6 @@ async def openai(settings: Any, fake_llm: FakeLLM) -> AsyncIterator[FakeLLM]:
     await registry.chat().aclose()
     registry.chat.cache_clear()
     registry.moderator.cache_clear()
-
-
-async def answer(content: str, publisher: live.Publisher, conversation_id: UUID | None = None) -> Message:
-    posted = await db(post, content, conversation_id)
-    queued = await db(Message.objects.get, conversation_id=posted.conversation_id, status="queued")
-    ended = await take(queued.pk, publisher)
-    assert ended is not None
-    return ended
 
 
 async def test_a_question_in_other_words_is_answered_with_its_source(
@@ -143,6 +109,25 @@ async def test_stop_keeps_what_was_shown(knowledge: None, publisher: live.Publis
     assert ended.status == "stopped"
     assert ended.content
     assert posted.conversation_id == ended.conversation_id
+
+
+async def test_a_stop_whose_cancellation_gets_lost_still_stops(
+    knowledge: None, publisher: live.Publisher, openai: FakeLLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await db(post, "Delivery time? [[fake: tokens=1000 interval=0.02]]")
+    queued = await db(Message.objects.get, status="queued")
+    add = publisher.add
+
+    async def deaf(stream: live.Stream, piece: str) -> None:
+        await add(stream, piece)
+        turn.stop(stream.message_id)
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(publisher, "add", deaf)
+    ended = await take(queued.pk, publisher)
+    assert ended is not None
+    assert ended.status == "stopped"
 
 
 async def test_a_lost_lease_writes_nothing(
@@ -320,3 +305,21 @@ def test_a_worker_warms_its_models_up() -> None:
     registry.embedders.cache_clear()
     tasks.warm_up()
     assert registry.embedders.cache_info().currsize == 1
+
+
+def test_one_sweep_of_vectors_runs_at_a_time(knowledge: None) -> None:
+    Embedding.objects.all().delete()
+    with ThreadPoolExecutor(1) as elsewhere:
+        elsewhere.submit(execute, f"SELECT pg_advisory_lock({embedding.SWEEPING})").result()
+        embedding.embed_stale(seconds=60)
+        assert not Embedding.objects.exists()
+        elsewhere.submit(execute, "SELECT pg_advisory_unlock_all()", close=True).result()
+    embedding.embed_stale(seconds=60)
+    assert Embedding.objects.count() == 12
+
+
+def execute(sql: str, *, close: bool = False) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+    if close:
+        connection.close()

@@ -37,6 +37,15 @@ def test_small_talk_is_nothing_else(text: str, occasion: str | None) -> None:
         "je voudrais parler à un conseiller",
         "give me a human",
         "not a bot please",
+        "hand me over to a supervisor",
+        "may I chat with a member of staff instead",
+        "escalate this to your manager",
+        "operator please",
+        "I'd rather deal with a person than with software",
+        "gibt es hier auch echte Menschen?",
+        "können Sie mich weiterleiten an einen Kollegen",
+        "prefiero que me atienda una persona de verdad",
+        "transférez-moi à un collègue",
     ],
 )
 def test_wish_for_a_human(text: str) -> None:
@@ -51,6 +60,8 @@ def test_wish_for_a_human(text: str) -> None:
         "Do you have a travel agent discount?",
         "Ist das Zelt für zwei Personen?",
         "I need a new chair",
+        "I want an employee discount",
+        "Which people can see my data?",
         "¿Es para una persona?",
     ],
 )
@@ -67,16 +78,14 @@ def test_no_wish_for_a_human(text: str) -> None:
         ("Combien de temps ai-je pour retourner un article ?", "en", "fr"),
         ("ok", "fr", "fr"),
         ("12345", "es", "es"),
+        ("parcel problem", "en", "en"),
+        ("voucher code", "en", "en"),
+        ("Paket kaputt", "en", "de"),
+        ("colis perdu", "en", "fr"),
+        ("cancelar mi pedido", "en", "es"),
     ],
 )
-def test_language_is_the_texts_or_else_the_profiles(text: str, profile: str, language: str) -> None:
+def test_language_is_the_texts_or_where_it_says_little_the_conversations(
+    text: str, profile: str, language: str
+) -> None:
     assert understanding.language_of(text, profile) == language
-
-
-def test_short_follow_ups_are_read_with_the_question_before() -> None:
-    assert (
-        understanding.standalone("and to Spain?", "What is delivery to France?")
-        == "What is delivery to France? and to Spain?"
-    )
-    assert understanding.standalone("and to Spain?", None) is None
-    assert understanding.standalone("What does delivery to Spain cost in the summer?", "Hello") is None

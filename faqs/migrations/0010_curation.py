@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('faqs', '0002_search_vector'),
+        ('faqs', '0003_common_words'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from faqs import curation, history, publishing, selectors, services, workflow
 from faqs.comparison import compare
+from faqs.help import selectors as help_selectors
 from faqs.models import FAQ, Draft, PublishRun
 from faqs.tests.curating import again, content, draft, edit, person, published, step, trail
 from faqs.workflow import NotAllowed
@@ -67,7 +68,7 @@ def test_what_is_written_of_a_published_faq_is_its_next_version() -> None:
     assert row.working.answer == "In one day."
     assert [phrasing.text for phrasing in row.phrasings.all()] == ["How long?"]
     assert {text for _kind, text in services.texts_of(row)} == {row.question, row.answer, "How long?"}
-    assert selectors.article(row.slug, "en").answer == "In **two** days."
+    assert [one.answer for one in help_selectors.versions(row.slug)] == ["In **two** days."]
     assert selectors.stale_faqs(model, 5) == [row]
     assert trail(row) == [("published", "draft")]
     edit(faq, answer="In an hour.")

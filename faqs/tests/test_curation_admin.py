@@ -280,7 +280,7 @@ def test_lists_and_pages_take_a_fixed_number_of_queries(
         "/admin/faqs/goldenquestion/": 5,
         "/admin/faqs/publishrun/": 5,
         "/admin/faqs/linkcheck/": 5,
-        address(faq): 13,
+        address(faq): 14,
         address(faq, "history/"): 5,
         address(faq, "compare/"): 6,
         f"/admin/faqs/publishrun/{PublishRun.objects.latest('pk').pk}/change/": 3,

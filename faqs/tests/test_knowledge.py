@@ -7,7 +7,7 @@ from django.db import connection
 from pytest_django import DjangoAssertNumQueries
 
 from faqs import selectors, services
-from faqs.models import FAQ, Category, Embedding, EmbeddingModel, Phrasing
+from faqs.models import FAQ, Category, CommonWord, Embedding, EmbeddingModel, Phrasing
 
 WIDTH = 4
 
@@ -28,9 +28,8 @@ def faq(category: Category, question: str, **values: str) -> FAQ:
 
 
 def embed(model: EmbeddingModel, row: FAQ, question: list[float], answer: list[float]) -> None:
-    texts = services.texts_of(row)
-    vectors = {text: question if text[0] != "answer" else answer for text in texts}
-    services.store_embeddings(model=model, faq=row, texts=texts, vectors=vectors)
+    vectors = {text: question if kind != "answer" else answer for kind, text in services.texts_of(row)}
+    services.store_embeddings(model=model, faqs=[row], vectors=vectors)
 
 
 def found(model: EmbeddingModel, vector: list[float], text: str = "", language: str = "en") -> list[tuple[str, float]]:
@@ -84,10 +83,10 @@ def test_full_text_adds_candidates_that_share_a_rare_word(
     assert any(passage.question.startswith("Klarna") for passage in passages) is expected
 
 
-@pytest.mark.parametrize("text", ["", "'; DROP TABLE x; --", "a & | ! ( :*", "\\", "<->", "it's"])
+@pytest.mark.parametrize("text", ["", "'; DROP TABLE x; --", "a & | ! ( :*", "\\", "<->", "it's", "c:\\\\temp's $$"])
 def test_any_text_can_be_searched(category: Category, model: EmbeddingModel, text: str) -> None:
-    embed(model, faq(category, "One"), [1, 0, 0, 0], [0, 1, 0, 0])
-    assert found(model, [1, 0, 0, 0], text)[0][0] == "One"
+    embed(model, faq(category, f"One {text}"), [1, 0, 0, 0], [0, 1, 0, 0])
+    assert found(model, [1, 0, 0, 0], text)[0][0] == f"One {text}"
 
 
 def test_search_equals_brute_force(category: Category, model: EmbeddingModel) -> None:
@@ -123,18 +122,18 @@ def test_stored_vectors_follow_the_texts(category: Category, model: EmbeddingMod
     assert selectors.stale_faqs(model, 10) == [row]
     embed(model, row, [1, 0, 0, 0], [0, 1, 0, 0])
     assert selectors.stale_faqs(model, 10) == []
-    assert services.missing_texts(model, row) == []
+    assert services.missing_texts(model, [row]) == []
     row.question = "New question"
     row.save()
     assert selectors.stale_faqs(model, 10) == [row]
     assert selectors.stale_faqs(model, 10, after=row.pk) == []
-    assert services.missing_texts(model, row) == [("question", "New question")]
+    assert services.missing_texts(model, [row]) == ["New question"]
     embed(model, row, [0, 0, 1, 0], [0, 1, 0, 0])
     assert Embedding.objects.filter(faq=row).count() == 3
     row.status = FAQ.Status.ARCHIVED
     row.save()
     assert selectors.stale_faqs(model, 10) == [row]
-    services.store_embeddings(model=model, faq=row, texts=services.texts_of(row), vectors={})
+    services.store_embeddings(model=model, faqs=[row], vectors={})
     assert not Embedding.objects.exists()
 
 
@@ -150,17 +149,38 @@ def test_a_model_of_one_language_keeps_no_others(category: Category) -> None:
     english = services.register_model(provider="local", name="english", width=WIDTH, languages=["en"])
     row = faq(category, "Hallo", language="de")
     assert selectors.stale_faqs(english, 10) == []
-    embed(english, row, [1, 0, 0, 0], [0, 1, 0, 0])
+    vector = Embedding.objects.create(model=english, faq=row, kind="question", text_hash="x", embedding=[1, 0, 0, 0])
     assert selectors.stale_faqs(english, 10) == [row]
+    embed(english, row, [1, 0, 0, 0], [0, 1, 0, 0])
+    assert not Embedding.objects.filter(pk=vector.pk).exists()
+    assert selectors.stale_faqs(english, 10) == []
 
 
 def test_a_known_text_is_not_embedded_again(category: Category, model: EmbeddingModel) -> None:
     first, second = faq(category, "Same", slug="one", answer="A"), faq(category, "Same", slug="two", answer="A")
     embed(model, first, [1, 0, 0, 0], [0, 1, 0, 0])
-    assert services.missing_texts(model, second) == []
-    services.store_embeddings(model=model, faq=second, texts=services.texts_of(second), vectors={})
+    assert services.missing_texts(model, [second]) == []
+    services.store_embeddings(model=model, faqs=[second], vectors={})
     vectors = {tuple(row.embedding) for row in Embedding.objects.filter(kind="question")}
     assert (Embedding.objects.count(), len(vectors)) == (4, 1)
+
+
+def test_texts_that_faqs_share_are_embedded_once(category: Category, model: EmbeddingModel) -> None:
+    rows = [faq(category, "Same", slug=slug, answer="A") for slug in ("one", "two")]
+    assert services.missing_texts(model, rows) == ["Same", "A"]
+    services.store_embeddings(model=model, faqs=rows, vectors={"Same": [1, 0, 0, 0], "A": [0, 1, 0, 0]})
+    assert selectors.stale_faqs(model, 10) == []
+
+
+def test_common_words_are_counted_by_language(category: Category, model: EmbeddingModel) -> None:
+    for number in range(selectors.RARE + 1):
+        faq(category, f"Klarna {number}", answer="A")
+        faq(category, f"Draft {number}", answer="A", status="draft")
+    for number in range(selectors.RARE):
+        faq(category, f"Sofort {number}", answer="A", language="de")
+    for _ in range(2):
+        services.count_words()
+        assert list(CommonWord.objects.values_list("language", "lexeme")) == [("en", "klarna")]
 
 
 def test_slugs_come_from_the_question(category: Category) -> None:

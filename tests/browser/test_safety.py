@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
+from chatbot.demo import DEMO_LOGINS
 from chatbot.markdown import TAGS
 from chatbot.tests.nasty import NASTY
 from tests.browser.actions import ask, ask_and_read
@@ -56,6 +57,24 @@ def test_pages_obey_their_policy(page: Page, live_system: LiveSystem, path: str)
     page.wait_for_load_state("networkidle")
     assert [text for text in complaints if "404" not in text] == []
     assert page.locator("[style], script:not([src]):not([type='application/json'])").count() == 0
+
+
+def test_the_admin_obeys_its_policy(page: Page, live_system: LiveSystem) -> None:
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    _role, email, password = next(login for login in DEMO_LOGINS if login[0] == "admin")
+    page.goto(f"{live_system.url}/accounts/login/?next=/admin/")
+    page.get_by_label("Email").fill(email)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("main").get_by_role("button", name="Sign in").click()
+    for path in ("/admin/", "/admin/faqs/faq/", "/admin/faqs/faq/add/", "/admin/accounts/user/"):
+        page.goto(live_system.url + path)
+        page.wait_for_load_state("networkidle")
+    page.locator("#result_list input.action-select").first.check()
+    expect(page.locator("#changelist-actions")).to_be_visible()
+    assert page.locator("#changelist-actions").evaluate("element => element.style.width").endswith("px")
+    assert complaints == []
 
 
 def test_scripts_run_without_complaint_through_a_whole_chat(page: Page) -> None:

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django.core.management.base import BaseCommand
 from django.db import transaction
 from django.utils import timezone
@@ -57,4 +58,6 @@ def load_golden(rows: list[dict[str, Any]]) -> None:
 def load_logins() -> None:
     for role, email, password in DEMO_LOGINS:
         if not User.objects.filter(email=email).exists():
-            sync_role(User.objects.create_user(email, password, role=role))
+            user = User.objects.create_user(email, password, role=role)
+            sync_role(user)
+            EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)

@@ -1,0 +1,77 @@
+"""The public sets in `../shared/data` (or `PARLEY_DATA`), as knowledge bases and questions; what is not there is left out."""
+
+import json
+import os
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+DATA = Path(os.environ.get("PARLEY_DATA", Path(__file__).parents[3] / "shared" / "data"))
+PHRASINGS = (1, 5, 10)
+SEED = 7
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One FAQ to load: its texts are its question and phrasings."""
+
+    key: str
+    texts: Sequence[str]
+    answer: str
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question and the key of the FAQ that answers it; None when none does."""
+
+    text: str
+    key: str | None
+
+
+@dataclass(frozen=True)
+class DataSet:
+    name: str
+    entries: Sequence[Entry]
+    asked: Sequence[Asked]
+
+
+def read(name: str) -> Any:
+    """A file's content; None when it is not there."""
+    path = DATA / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def all_sets() -> Iterator[DataSet]:
+    for name in ("banking77", "clinc150"):
+        if data := read(name):
+            yield from _topics(name, data)
+    if data := read("stackfaq"):
+        yield _stackfaq(data)
+
+
+def _topics(name: str, data: dict[str, list[list[str]]]) -> Iterator[DataSet]:
+    """The first k texts of each topic in the file's order, then k texts drawn at random, which neighbours in the file resemble less."""
+    asked = [Asked(text, topic) for text, topic in data["test"]]
+    asked += [Asked(text, None) for text, _topic in data.get("oos_test", [])]
+    drawn = random.Random(SEED).sample(data["train"], len(data["train"]))
+    for order, rows in (("first", data["train"]), ("drawn", drawn)):
+        for count in PHRASINGS:
+            yield DataSet(f"{name}, {order} {count}", _first(rows, count), asked)
+
+
+def _first(rows: Sequence[Sequence[str]], count: int) -> list[Entry]:
+    texts: dict[str, list[str]] = {}
+    for text, topic in rows:
+        mine = texts.setdefault(topic, [])
+        if len(mine) < count and text not in mine:
+            mine.append(text)
+    # The sets have no answers: one that repeats the question adds nothing to be found by.
+    return [Entry(topic, mine, mine[0]) for topic, mine in sorted(texts.items())]
+
+
+def _stackfaq(data: dict[str, list[Any]]) -> DataSet:
+    entries = [Entry(str(row["id"]), [row["question"]], row["answer"]) for row in data["faqs"]]
+    asked = [Asked(text, str(key)) for text, key in data["queries"] if text.strip()]
+    return DataSet("stackfaq", entries, asked)

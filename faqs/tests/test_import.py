@@ -1,0 +1,488 @@
+"""Import and export: what a row would do, the truth about every row, and all of it or nothing."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import openpyxl
+import pytest
+from django.db import connection
+from django.test import Client
+from hypothesis import given
+from hypothesis import strategies as st
+from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
+
+from accounts.models import User
+from accounts.roles import sync_role
+from faqs import jobs, selectors, tasks
+from faqs import services as knowledge
+from faqs.exchange import files, services
+from faqs.exchange import selectors as shown
+from faqs.exchange.models import Import
+from faqs.jobs import JobFailed
+from faqs.models import FAQ, Category, Phrasing
+from faqs.signals import faqs_changed
+
+HEADER = "question,answer,category,status,phrasings,priority\n"
+
+
+@pytest.fixture
+def admin(db: None) -> User:
+    Category.objects.create(name="Delivery", slug="delivery")
+    return User.objects.create_superuser("admin@example.com", "correct horse battery")
+
+
+def checked(user: User, content: str | bytes, name: str = "faqs.csv", **options: Any) -> Import:
+    data = content.encode() if isinstance(content, str) else content
+    job = services.upload(user=user, name=name, content=data, **({"create_categories": False} | options))
+    tasks.run_import(job.pk)
+    job.refresh_from_db()
+    return job
+
+
+def imported(user: User, content: str | bytes, name: str = "faqs.csv", **options: Any) -> Import:
+    return confirmed(user, checked(user, content, name, **options))
+
+
+def confirmed(user: User, job: Import, *overwrite: int) -> Import:
+    assert services.confirm(job=job, user=user, overwrite=overwrite)
+    tasks.run_import(job.pk)
+    job.refresh_from_db()
+    return job
+
+
+def counts(job: Import) -> tuple[int, ...]:
+    found = shown.summary(job)
+    return (found.created, found.updated, found.unchanged, found.conflicts, found.kept, found.errors)
+
+
+def exported(format: str = "csv") -> bytes:
+    return services.export(FAQ.objects.select_related("category").order_by("pk"), format)
+
+
+def state() -> list[Any]:
+    faqs = FAQ.objects.order_by("pk").values_list("pk", "question", "answer", "status", "updated_at", "keywords")
+    return [*faqs, *Phrasing.objects.order_by("pk").values_list("pk", "text")]
+
+
+def broken_rows() -> tuple[str, dict[int, str]]:
+    """5,000 rows of which 37 are wrong: the file, and which field is wrong by row."""
+    wrong, lines = {}, []
+    for number in range(2, 5002):
+        question, answer, category, priority = f"Question {number}?", f"Answer {number}", "delivery", "50"
+        if number % 135 == 0:
+            field = ("question", "answer", "category", "priority")[number // 135 % 4]
+            wrong[number] = field
+            question = "" if field == "question" else question
+            answer = "" if field == "answer" else answer
+            category = "nowhere" if field == "category" else category
+            priority = "101" if field == "priority" else priority
+        lines.append(f"{question},{answer},{category},published,How about {number},{priority}\n")
+    return HEADER + "".join(lines), wrong
+
+
+def test_five_thousand_rows_with_37_errors(
+    admin: User, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    content, wrong = broken_rows()
+    heard: list[int] = []
+
+    def listen(sender: object, *, faq_ids: list[int], **kwargs: object) -> None:
+        heard.append(len(faq_ids))
+
+    job = checked(admin, content)
+    assert counts(job) == (4963, 0, 0, 0, 0, 37)
+    assert {error["number"]: error["field"] for error in shown.errors(job)} == wrong
+    assert all(error["reason"] for error in shown.errors(job))
+    assert not FAQ.objects.exists()
+    faqs_changed.connect(listen)
+    try:
+        with django_capture_on_commit_callbacks(execute=True):
+            job = confirmed(admin, job)
+    finally:
+        faqs_changed.disconnect(listen)
+    assert (job.status, counts(job), heard) == ("done", (4963, 0, 0, 0, 0, 37), [4963])
+    assert FAQ.objects.published().count() == Phrasing.objects.count() == 4963
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM faqs_faq WHERE search_vector @@ plainto_tsquery('english', '4711')")
+        assert cursor.fetchone()[0] == 1
+    model = knowledge.register_model(provider="local", name="tiny", width=4, languages=[])
+    assert len(selectors.stale_faqs(model, 10_000)) == 4963
+    assert jobs.progress(job) == 4963
+
+
+def test_a_second_import_changes_nothing(admin: User) -> None:
+    content = HEADER + 'Where?,"Here, or there",Delivery,published,"At which place\nWhereabouts",10\n'
+    assert counts(imported(admin, content)) == (1, 0, 0, 0, 0, 0)
+    before = state()
+    job = imported(admin, content)
+    assert (counts(job), state()) == ((0, 0, 1, 0, 0, 0), before)
+
+
+@pytest.mark.parametrize("format", ["csv", "xlsx", "json"])
+def test_an_export_read_in_again_changes_nothing(admin: User, format: str) -> None:
+    category = Category.objects.get()
+    rows = [
+        FAQ(category=category, question="=cmd|' /C calc'!A0", answer="-1\r\n+2", slug="a", keywords=["x", "@y"]),
+        FAQ(category=category, question="'=Quoted", answer="''=", slug="b", language="de", meta_title="+1"),
+        FAQ(category=category, question="配送 😀?", answer=' "a", \n\n;\tb ', slug="faq", priority=0),
+        FAQ(category=category, question="Bell\x07?", answer="ok", slug="bell"),
+    ]
+    FAQ.objects.bulk_create(rows)
+    Phrasing.objects.create(faq=rows[0], text="@one, two")
+    Phrasing.objects.create(faq=rows[0], text="and\nthree")
+    before = state()
+    job = imported(admin, exported(format), f"faqs.{format}")
+    assert (job.status, counts(job), state()) == ("done", (0, 0, 4, 0, 0, 0), before)
+
+
+@pytest.mark.parametrize("format", ["csv", "xlsx"])
+def test_no_exported_cell_is_a_formula(admin: User, format: str) -> None:
+    FAQ.objects.create(
+        category=Category.objects.get(), question="=1+1", answer="@SUM(A1)", slug="a", meta_title="\uff1d1"
+    )
+    content = exported(format)
+    if format == "csv":
+        assert all(cell in content.decode("utf-8-sig") for cell in ("'=1+1", "'@SUM(A1)", "'\uff1d1"))
+    else:
+        cells = [cell for row in openpyxl.load_workbook(io.BytesIO(content)).active.iter_rows() for cell in row]
+        assert "f" not in {cell.data_type for cell in cells}
+        assert all(not str(cell.value or "").startswith(("=", "@")) for cell in cells)
+
+
+@given(st.text(alphabet="'=+-@\t\r\n a\uff1d"))
+def test_escaping_can_be_undone(cell: str) -> None:
+    assert files.unescape(files.escape(cell)) == cell
+    assert not files.escape(cell).startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+
+
+def test_an_edited_faq_is_overwritten_only_by_choice(admin: User) -> None:
+    imported(admin, HEADER + "A?,One,delivery,draft,,50\nB?,One,delivery,draft,,50\n")
+    FAQ.objects.filter(question="A?").update(answer="Edited")
+    changed = HEADER + "A?,Two,delivery,draft,,50\nB?,Two,delivery,draft,,50\n"
+    job = imported(admin, changed)
+    assert counts(job) == (0, 1, 0, 0, 1, 0)
+    assert dict(FAQ.objects.values_list("question", "answer")) == {"A?": "Edited", "B?": "Two"}
+    (conflict,) = shown.conflicts(job)
+    assert (conflict.number, conflict.differences) == (2, [("answer", "Edited", "Two")])
+    job = confirmed(admin, job, 2)
+    assert counts(job) == (0, 2, 0, 0, 0, 0)
+    assert FAQ.objects.get(question="A?").answer == "Two"
+
+
+def test_a_choice_does_not_hold_for_what_was_edited_after_it(admin: User) -> None:
+    imported(admin, HEADER + "A?,One,delivery,draft,,50\nB?,One,delivery,draft,,50\n")
+    FAQ.objects.filter(question="A?").update(answer="Edited")
+    job = checked(admin, HEADER + "A?,Two,delivery,draft,,50\nB?,Two,delivery,draft,,50\n")
+    FAQ.objects.update(answer="Edited meanwhile")
+    job = confirmed(admin, job, 2)
+    assert counts(job) == (0, 0, 0, 2, 0, 0)
+    assert set(FAQ.objects.values_list("answer", flat=True)) == {"Edited meanwhile"}
+
+
+def test_an_exported_file_knows_what_it_was_made_from(admin: User) -> None:
+    faq = FAQ.objects.create(category=Category.objects.get(), question="A?", answer="One")
+    mine = exported().decode("utf-8-sig").replace("One", "Mine")
+    assert counts(imported(admin, mine)) == (0, 1, 0, 0, 0, 0)
+    theirs = exported().decode("utf-8-sig").replace("Mine", "Theirs")
+    FAQ.objects.filter(pk=faq.pk).update(answer="Edited")
+    assert counts(imported(admin, theirs)) == (0, 0, 0, 0, 1, 0)
+
+
+def test_columns_that_are_missing_stay_as_they_are(admin: User) -> None:
+    imported(admin, HEADER + "A?,One,delivery,published,Ah?,7\n")
+    job = imported(admin, "question,answer,colour\nA?,Two,red\n")
+    faq = FAQ.objects.get()
+    assert (faq.answer, faq.status, faq.priority, [p.text for p in faq.phrasings.all()]) == (
+        "Two",
+        "published",
+        7,
+        ["Ah?"],
+    )
+    assert "colour" in job.notice
+    imported(admin, 'question,phrasings,status\nA?,"Oh?\nAh?",archived\n')
+    faq.refresh_from_db()
+    assert ([p.text for p in faq.phrasings.all()], faq.status) == (["Ah?", "Oh?"], "archived")
+
+
+def test_every_wrong_row_is_told(admin: User) -> None:
+    long = "x" * 301
+    rows = [
+        {"question": "Twice?", "answer": "a", "category": "delivery"},
+        {"question": "Twice?", "answer": "b", "category": "delivery"},
+        {"question": "No category?", "answer": "a"},
+        {"question": long, "answer": "a", "category": "delivery"},
+        {"question": "L?", "answer": "a", "category": "delivery", "language": "xx"},
+        {"question": "P?", "answer": "a", "category": "delivery", "phrasings": [1]},
+        {"question": "K?", "answer": "a", "category": "delivery", "phrasings": [long]},
+        {"question": "S?", "answer": "a", "category": "delivery", "slug": "no spaces"},
+        "text",
+    ]
+    job = checked(admin, json.dumps({"faqs": rows}), "faqs.json")
+    fields = {error["number"]: error["field"] for error in shown.errors(job)}
+    assert fields == {
+        2: "slug",
+        3: "category",
+        4: "question",
+        5: "language",
+        6: "phrasings",
+        7: "phrasings",
+        8: "slug",
+        9: "",
+    }
+
+
+def test_categories_are_created_when_asked(admin: User) -> None:
+    job = imported(admin, HEADER + "A?,One,Gift cards,draft,,50\n", create_categories=True)
+    assert (counts(job)[0], FAQ.objects.get().category.name) == (1, "Gift cards")
+
+
+def test_who_may_not_publish_submits(admin: User) -> None:
+    editor = User.objects.create_user("ed@example.com", "correct horse battery", role="editor")
+    sync_role(editor)
+    imported(admin, HEADER + "Live?,One,delivery,published,,50\n")
+    job = imported(editor, HEADER + "Live?,Two,delivery,published,,50\nNew?,One,delivery,published,,50\n")
+    assert [error["field"] for error in shown.errors(job)] == ["status"]
+    assert dict(FAQ.objects.values_list("question", "status")) == {"Live?": "published", "New?": "review"}
+    imported(editor, HEADER + "New?,Two,delivery,published,,50\n")
+    assert FAQ.objects.get(question="New?").status == "review"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.csv", b"", "question"),
+        ("a.csv", b"question,answer\n", "no rows"),
+        ("a.csv", b"answer\nx\n", "question"),
+        ("a.csv", b"question,answer,answer\nA,b,c\n", "twice"),
+        ("a.csv", "question;answer\nGrüße?;b\n".encode("latin-1"), "UTF-8"),
+        ("a.csv", b'question,answer\n"open,b\n', "line 2"),
+        ("a.xlsx", b"PK nonsense", "XLSX"),
+        ("a.json", b"{", "JSON"),
+        ("a.json", b'{"x": 1}', "list of FAQs"),
+    ],
+)
+def test_files_that_cannot_be_read_say_why(admin: User, name: str, content: bytes, reason: str) -> None:
+    job = checked(admin, content, name)
+    assert (job.status, reason.lower() in job.problem.lower()) == ("failed", True), job.problem
+
+
+def test_other_encodings_and_separators(admin: User) -> None:
+    assert counts(checked(admin, "question;answer;category\nWo?;Da;delivery\n".encode("utf-16")))[0] == 1
+    assert checked(admin, "question\tanswer\tcategory\nWo?\tDa\tdelivery\textra\n").rows.get().errors[0]["field"] == ""
+
+
+def test_limits(admin: User, settings: Any) -> None:
+    settings.IMPORT_MAX_ROWS, settings.IMPORT_MAX_BYTES = 2, 2 * 1024 * 1024
+    job = checked(admin, HEADER + "A?,One,delivery,,,\n" * 3)
+    assert (job.status, "more than 2 rows" in job.problem) == ("failed", True)
+    assert "larger than 2 MB" in services.acceptable("a.csv", 2 * 1024 * 1024 + 1)
+    assert ".xlsx" in services.acceptable("a.exe", 1)
+    assert services.acceptable("a.CSV", 1) == ""
+
+
+def test_a_bomb_of_a_workbook_is_not_unpacked(admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    FAQ.objects.create(category=Category.objects.get(), question="A?", answer="x" * 5000)
+    content = exported("xlsx")
+    monkeypatch.setattr(files, "XLSX_UNPACKED", 1000)
+    assert "unpacks" in checked(admin, content, "a.xlsx").problem
+
+
+def test_too_long_for_a_workbook(admin: User) -> None:
+    FAQ.objects.create(category=Category.objects.get(), question="A?", answer="x" * 40_000)
+    with pytest.raises(files.Unwritable, match="CSV"):
+        exported("xlsx")
+
+
+KILLED = """
+import os, signal, django
+django.setup()
+from faqs import jobs, tasks
+from faqs.exchange import services
+noted = services.jobs.note_progress
+def note(job, done):
+    print("progress", done, flush=True)
+    if done >= 400:
+        os.kill(os.getpid(), signal.SIGKILL)
+services.jobs.note_progress = note
+tasks.run_import({job})
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_killed_import_leaves_nothing_and_runs_again_from_its_start() -> None:
+    Category.objects.create(name="Delivery", slug="delivery")
+    user = User.objects.create_superuser("admin@example.com", "correct horse battery")
+    rows = "".join(f"Q {n}?,A,delivery,published,P {n},50\n" for n in range(600))
+    job = checked(user, HEADER + rows)
+    assert services.confirm(job=job, user=user, overwrite=[])
+    test_database = os.environ["DATABASE_URL"].rpartition("/")[0] + "/" + connection.settings_dict["NAME"]
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED.format(job=job.pk)],
+        env=os.environ | {"DATABASE_URL": test_database, "DJANGO_SETTINGS_MODULE": "chatbot.settings"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert "progress 400" in killed.stdout
+    assert not FAQ.objects.exists()
+    job.refresh_from_db()
+    assert (job.status, job.attempts) == ("running", 1)
+    Import.objects.update(waiting_since=job.created_at - jobs.OVERLOOKED)
+    assert jobs.overlooked(Import) == [job.pk]
+    tasks.run_import(job.pk)
+    assert (FAQ.objects.count(), counts(job)) == (600, (600, 0, 0, 0, 0, 0))
+
+
+def test_a_job_that_always_kills_its_worker_ends(admin: User) -> None:
+    job = services.upload(user=admin, name="a.csv", content=b"question\n", create_categories=False)
+    Import.objects.update(attempts=jobs.MAX_ATTEMPTS)
+    tasks.run_import(job.pk)
+    job.refresh_from_db()
+    assert (job.status, "stopped" in job.problem) == ("failed", True)
+    tasks.run_import(job.pk)
+
+
+def test_a_fault_of_ours_is_told_without_its_trace(admin: User) -> None:
+    def broken(job: Import) -> None:
+        raise ZeroDivisionError
+
+    job = services.upload(user=admin, name="a.csv", content=b"question\n", create_categories=False)
+    jobs.run(Import, job.pk, broken)
+    job.refresh_from_db()
+    assert (job.status, "our side" in job.problem) == ("failed", True)
+
+
+def test_overlooked_jobs_are_dispatched_again(
+    admin: User, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[int] = []
+    monkeypatch.setattr("chatbot.events.dispatch", lambda task, *args: sent.extend(args))
+    with django_capture_on_commit_callbacks(execute=True):
+        job = services.upload(user=admin, name="a.csv", content=b"question\n", create_categories=False)
+    assert sent == [job.pk]
+    Import.objects.update(waiting_since=job.created_at - 2 * jobs.OVERLOOKED)
+    with django_capture_on_commit_callbacks(execute=True):
+        tasks.sweep_jobs()
+    assert sent == [job.pk, job.pk]
+
+
+def test_old_imports_are_forgotten(admin: User) -> None:
+    job = imported(admin, HEADER + "A?,One,delivery,draft,,50\n")
+    assert bytes(job.content) == b""
+    tasks.sweep_jobs()
+    assert Import.objects.exists()
+    Import.objects.update(created_at=job.created_at - services.KEPT)
+    tasks.sweep_jobs()
+    assert not Import.objects.exists()
+    assert FAQ.objects.exists()
+
+
+@pytest.mark.parametrize("rows", [1, 7])
+def test_pages_take_a_fixed_number_of_queries(
+    admin: User, rows: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    client = Client()
+    client.force_login(admin)
+    content = HEADER + "".join(f"Q{n}?,One,delivery,draft,P{n},50\nBad{n}?,,delivery,,,\n" for n in range(rows))
+    imported(admin, content)
+    FAQ.objects.update(answer="Edited")
+    job = checked(admin, content.replace("One", "Two"))
+    with django_assert_num_queries(7):
+        client.get(f"/admin/faqs/import/{job.pk}/change/")
+    with django_assert_num_queries(5):
+        client.get("/admin/faqs/import/")
+    with django_assert_num_queries(4):
+        client.get("/admin/faqs/faq/export/csv/")
+
+
+def test_jobs_do_without_redis(admin: User, settings: Any) -> None:
+    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}}
+    job = checked(admin, HEADER + "A?,One,delivery,draft,,50\n")
+    jobs.note_progress(job, 5)
+    assert jobs.progress(job) is None
+    with pytest.raises(JobFailed):
+        list(files.read(b"\xff", "csv"))
+
+
+def staff(role: str) -> Client:
+    user = User.objects.create_user(f"{role}@example.com", "correct horse battery", role=role)
+    sync_role(user)
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def test_editors_walk_through_an_import(db: None) -> None:
+    client = staff("editor")
+    Category.objects.create(name="Delivery", slug="delivery")
+    assert "CSV, XLSX or JSON" in client.get("/admin/faqs/import/add/").content.decode()
+    bad = io.BytesIO(b"x")
+    bad.name = "faqs.exe"
+    assert "Upload a .csv" in client.post("/admin/faqs/import/add/", {"file": bad}).content.decode()
+    good = io.BytesIO((HEADER + "A?,One,delivery,draft,,50\nB?,,delivery,draft,,50\n").encode())
+    good.name = "faqs.csv"
+    page = client.post("/admin/faqs/import/add/", {"file": good})
+    address = page.headers["Location"]
+    job = Import.objects.get()
+    assert "being checked" in client.get(address).content.decode()
+    tasks.run_import(job.pk)
+    assert "1 of 2 would be imported" in client.get(address).content.decode()
+    client.post(address)
+    assert "The import runs" in client.get(address).content.decode()
+    assert "not ready" in client.post(address, follow=True).content.decode()
+    tasks.run_import(job.pk)
+    text = client.get(address).content.decode()
+    assert "1 of 2 imported" in text
+    assert "This field is required" in text
+    FAQ.objects.update(answer="Edited")
+    again = io.BytesIO((HEADER + "A?,Two,delivery,draft,,50\n").encode())
+    again.name = "faqs.csv"
+    address = client.post("/admin/faqs/import/add/", {"file": again}).headers["Location"]
+    tasks.run_import(Import.objects.latest("pk").pk)
+    assert "Use the file" in client.get(address).content.decode()
+    client.post(address, {"overwrite": ["2", "x"]})
+    tasks.run_import(Import.objects.latest("pk").pk)
+    assert FAQ.objects.get().answer == "Two"
+    assert client.get("/admin/faqs/import/99/change/").status_code == 404
+
+
+@pytest.mark.parametrize(("role", "page", "download"), [("user", 302, 302), ("analyst", 403, 200), ("agent", 403, 200)])
+def test_other_roles_do_not_import(admin: User, role: str, page: int, download: int) -> None:
+    job = checked(admin, HEADER + "A?,One,delivery,draft,,50\n")
+    client = staff(role)
+    assert client.get("/admin/faqs/import/add/").status_code == page
+    assert client.get(f"/admin/faqs/import/{job.pk}/change/").status_code == page
+    assert client.post(f"/admin/faqs/import/{job.pk}/change/").status_code == page
+    assert client.get("/admin/faqs/faq/export/csv/").status_code == download
+
+
+def test_who_may_only_look_does_not_start_an_import(admin: User) -> None:
+    from django.contrib.auth.models import Permission
+
+    job = checked(admin, HEADER + "A?,One,delivery,draft,,50\n")
+    client = staff("analyst")
+    user = User.objects.get(email="analyst@example.com")
+    user.user_permissions.add(Permission.objects.get(codename="view_import"))
+    assert "would be imported" in client.get(f"/admin/faqs/import/{job.pk}/change/").content.decode()
+    assert client.post(f"/admin/faqs/import/{job.pk}/change/").status_code == 403
+    assert client.get("/admin/faqs/faq/export/csv/").status_code == 200
+
+
+def test_exports_are_downloads(admin: User) -> None:
+    FAQ.objects.create(category=Category.objects.get(), question="A?", answer="x" * 40_000)
+    client = Client()
+    client.force_login(admin)
+    assert client.get("/admin/faqs/faq/export/csv/").headers["Content-Disposition"].endswith('.csv"')
+    assert client.get("/admin/faqs/faq/export/exe/").status_code == 404
+    assert "too long" in client.get("/admin/faqs/faq/export/xlsx/", follow=True).content.decode()
+    for format in ("csv", "json"):
+        chosen = {"action": f"export_{format}", "_selected_action": list(FAQ.objects.values_list("pk", flat=True))}
+        assert "attachment" in client.post("/admin/faqs/faq/", chosen).headers["Content-Disposition"]
+    chosen = {"action": "export_xlsx", "_selected_action": list(FAQ.objects.values_list("pk", flat=True))}
+    assert client.post("/admin/faqs/faq/", chosen).status_code == 302

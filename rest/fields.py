@@ -1,0 +1,87 @@
+"""Fields that take exactly what the OpenAPI document promises: a text is a JSON string, a number a JSON number."""
+
+from typing import Any, ClassVar
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+
+
+class Text(serializers.CharField):
+    """A JSON string of well-formed Unicode without NUL."""
+
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "not_text": _("This must be a JSON string."),
+        "malformed": _("This holds half a surrogate pair. Send well-formed Unicode."),
+    }
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("not_text")
+        try:
+            data.encode()
+        except UnicodeEncodeError:
+            self.fail("malformed")
+        return super().to_internal_value(data)
+
+
+class Email(Text, serializers.EmailField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=254, **kwargs)
+
+
+class Secret(Text):
+    """Taken as it is, spaces too; never sent back."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(write_only=True, trim_whitespace=False, max_length=256, **kwargs)
+
+
+class Whole(serializers.IntegerField):
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "not_whole": _("This must be a JSON number without a fraction.")
+    }
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int | float) or data != int(data):
+            self.fail("not_whole")
+        return super().to_internal_value(int(data))
+
+
+class YesNo(serializers.BooleanField):
+    default_error_messages: ClassVar[dict[str, Any]] = {"not_boolean": _("This must be true or false.")}
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("not_boolean")
+        return bool(data)
+
+
+class Choice(serializers.ChoiceField):
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str):
+            self.fail("invalid_choice", input=data)
+        return super().to_internal_value(data)
+
+
+class Identifier(serializers.UUIDField):
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str):
+            self.fail("invalid", value=data)
+        return super().to_internal_value(data)
+
+
+class ModelSerializer(serializers.ModelSerializer[Any]):
+    """A model's serializer out of the fields above."""
+
+    serializer_field_mapping: ClassVar[dict[Any, Any]] = serializers.ModelSerializer.serializer_field_mapping | {
+        models.CharField: Text,
+        models.TextField: Text,
+        models.IntegerField: Whole,
+        models.PositiveIntegerField: Whole,
+        models.PositiveSmallIntegerField: Whole,
+        models.PositiveBigIntegerField: Whole,
+        models.BooleanField: YesNo,
+        models.UUIDField: Identifier,
+    }
+    serializer_choice_field = Choice

@@ -1,0 +1,39 @@
+"""Lists come in pages that a cursor continues: stable while rows are added, and as quick on page 1,000 as on page 1."""
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+from rest_framework import exceptions, serializers
+from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
+
+from .problems import refused
+
+
+class Pages(CursorPagination):
+    page_size = 50
+    max_page_size = 200
+    page_size_query_param = "limit"
+    ordering: str | tuple[str, ...] = "-pk"
+
+    def get_page_size(self, request: Request) -> int:
+        wanted = request.query_params.get(self.page_size_query_param)
+        if wanted is None:
+            return self.page_size
+        if not (wanted.isascii() and wanted.isdigit() and 1 <= int(wanted[:9]) <= self.max_page_size):
+            message = _("This must be a whole number from 1 to %(most)d.") % {"most": self.max_page_size}
+            raise serializers.ValidationError({self.page_size_query_param: [message]})
+        return int(wanted)
+
+    def decode_cursor(self, request: Request) -> Any:
+        try:
+            return super().decode_cursor(request)
+        except exceptions.NotFound:
+            raise refused({self.cursor_query_param: [_("This is not a cursor of this list.")]}) from None
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        parameters: list[dict[str, Any]] = super().get_schema_operation_parameters(view)
+        for one in parameters:
+            if one["name"] == self.page_size_query_param:
+                one["schema"] |= {"minimum": 1, "maximum": self.max_page_size, "default": self.page_size}
+        return parameters

@@ -1,0 +1,98 @@
+"""Endpoints of one object, with ETags: what was read is sent once (If-None-Match), and nobody overwrites what they have not
+seen (If-Match)."""
+
+import hashlib
+from typing import Any
+
+from django.db import transaction
+from django.utils.http import parse_etags
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status
+from rest_framework.generics import GenericAPIView, get_object_or_404
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from .problems import Problem
+
+IF_MATCH = OpenApiParameter(
+    "If-Match", str, OpenApiParameter.HEADER, description="The ETag of what you have read; 412 when it changed since."
+)
+IF_NONE_MATCH = OpenApiParameter(
+    "If-None-Match", str, OpenApiParameter.HEADER, description="The ETag of what you hold; 304 when it is still that."
+)
+
+
+def etag_of(data: Any) -> str:
+    return f'"{hashlib.sha256(JSONRenderer().render(data)).hexdigest()[:32]}"'
+
+
+class Resource(GenericAPIView[Any]):
+    """Reads one object. What changes it holds its row, so that the precondition and the change are one step."""
+
+    filter_backends = ()
+
+    def find(self, *, lock: bool) -> Any:
+        """The object of this address, its row locked on request. Raises ObjectDoesNotExist, Http404."""
+        rows = self.get_queryset()
+        if lock:
+            rows = rows.select_for_update(of=("self",), no_key=True)
+        return get_object_or_404(rows, pk=self.kwargs[self.lookup_url_kwarg or "pk"])
+
+    def shown(self, instance: Any) -> Any:
+        return self.get_serializer(instance).data
+
+    def answer(self, instance: Any) -> Response:
+        data = self.shown(instance)
+        return Response(data, headers={"ETag": etag_of(data)})
+
+    def find_unchanged(self, request: Request) -> Any:
+        instance = self.find(lock=True)
+        wanted = parse_etags(request.headers.get("If-Match", "*"))
+        if wanted != ["*"] and etag_of(self.shown(instance)) not in wanted:
+            message = _("This was changed meanwhile. Read it again and repeat your change.")
+            raise Problem(status.HTTP_412_PRECONDITION_FAILED, "changed_meanwhile", message)
+        return instance
+
+    @extend_schema(parameters=[IF_NONE_MATCH])
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        response = self.answer(self.find(lock=False))
+        if response["ETag"] in parse_etags(request.headers.get("If-None-Match", "")):
+            return Response(status=status.HTTP_304_NOT_MODIFIED, headers={"ETag": response["ETag"]})
+        return response
+
+
+class Patchable(Resource):
+    def change(self, instance: Any, **values: Any) -> Any:
+        """The domain call that gives the object new values; returns it as it is then."""
+        raise NotImplementedError
+
+    def _write(self, request: Request, *, partial: bool) -> Response:
+        with transaction.atomic():
+            instance = self.find_unchanged(request)
+            serializer = self.get_serializer(instance, data=request.data, partial=partial)
+            serializer.is_valid(raise_exception=True)
+            return self.answer(self.change(instance, **serializer.validated_data))
+
+    @extend_schema(parameters=[IF_MATCH])
+    def patch(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self._write(request, partial=True)
+
+
+class Changeable(Patchable):
+    @extend_schema(parameters=[IF_MATCH])
+    def put(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self._write(request, partial=False)
+
+
+class Removable(Resource):
+    def remove(self, instance: Any) -> None:
+        """The domain call that removes the object."""
+        raise NotImplementedError
+
+    @extend_schema(parameters=[IF_MATCH])
+    def delete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        with transaction.atomic():
+            self.remove(self.find_unchanged(request))
+        return Response(status=status.HTTP_204_NO_CONTENT)
