@@ -54,17 +54,7 @@ class LanguagesFilter(admin.SimpleListFilter):
 
 @admin.register(FAQ)
 class FAQAdmin(CurationPages, ExportActions):
-    list_display = (
-        "question",
-        "category",
-        "language",
-        "shown_status",
-        "next_stage",
-        "in_languages",
-        "priority",
-        "view_count",
-        "updated_at",
-    )
+    list_display = ("question", "category", "language", "shown_status", "next_stage", "in_languages", "view_count")
     list_filter = (LanguagesFilter, "status", ("draft__stage", admin.ChoicesFieldListFilter), "language", "category")
     list_select_related = ("category", "draft")
     list_per_page = 50
@@ -97,7 +87,8 @@ class FAQAdmin(CurationPages, ExportActions):
     @property
     def media(self) -> forms.Media:
         """Without the scripts that make a slug while somebody types: the server makes it."""
-        return forms.Media(js=[script for script in super().media._js if not script.endswith(UNUSED_SCRIPTS)])
+        media = super().media
+        return forms.Media(css=media._css, js=[script for script in media._js if not script.endswith(UNUSED_SCRIPTS)])
 
     @display(description=_("Status"), ordering="status", label=STAGE_COLOURS)
     def shown_status(self, faq: FAQ) -> tuple[str, str]:
@@ -118,6 +109,10 @@ class FAQAdmin(CurationPages, ExportActions):
     def other_ways(self, faq: FAQ) -> str:
         return "\n".join(faq.working.phrasings) or "—"
 
+    @admin.display(description=_("Keywords"))
+    def shown_keywords(self, faq: FAQ) -> str:
+        return ", ".join(faq.keywords) or "—"
+
     @admin.display(description=_("As visitors see it"))
     def preview(self, faq: FAQ) -> SafeString | str:
         if not faq.answer:
@@ -128,7 +123,8 @@ class FAQAdmin(CurationPages, ExportActions):
 
     @admin.display(description=_("Taken from"))
     def taken_from(self, faq: FAQ) -> str:
-        source = Source.objects.filter(faq=faq).first() if faq.pk else None
+        # The relation remembers what it found: the page asks several times.
+        source: Source | None = getattr(faq, "source", None)
         return source.address if source else "—"
 
     @admin.action(description=_("Submit for review"), permissions=["change"])

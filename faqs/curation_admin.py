@@ -41,14 +41,21 @@ class CurationPages(WritingPages):
     def get_readonly_fields(self, request: HttpRequest, obj: FAQ | None = None) -> tuple[str, ...]:
         fields: tuple[str, ...] = super().get_readonly_fields(request, obj)  # type: ignore[misc]
         if obj is not None and self.locked_because(request, obj):
-            return (*fields, *(name for name in _CONTENT if name != "phrasings"), "slug", "language", "other_ways")
+            return (
+                *fields,
+                *(name for name in _CONTENT if name != "phrasings"),
+                "slug",
+                "language",
+                "other_ways",
+                "shown_keywords",
+            )
         return (*fields, "slug", "language") if obj is not None and obj.is_live else fields
 
     def get_fieldsets(self, request: HttpRequest, obj: FAQ | None = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)  # type: ignore[misc]
         if not self.locked_because(request, obj):
             return fieldsets
-        swap = {"phrasings": "other_ways", "base": ""}
+        swap = {"phrasings": "other_ways", "keywords": "shown_keywords", "base": ""}
         return [
             (title, options | {"fields": tuple(filter(None, (swap.get(name, name) for name in options["fields"])))})
             for title, options in fieldsets
@@ -87,7 +94,7 @@ class CurationPages(WritingPages):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Of a new language version: the original, to be translated."""
         number = request.GET.get("original", "")
-        original = FAQ.objects.filter(pk=number).first() if number.isdigit() else None
+        original = FAQ.objects.filter(pk=number).first() if number.isdecimal() else None
         if original is None:
             return super().get_changeform_initial_data(request)  # type: ignore[misc,no-any-return]
         values = Content.of(original).to_json() | {"slug": original.slug, "language": request.GET.get("language", "")}
@@ -204,17 +211,17 @@ class CurationPages(WritingPages):
 
     def roll_back(self, request: HttpRequest, faq_id: int) -> HttpResponse:
         faq = self.viewable(request, faq_id)
+        version = request.POST.get("version", "")
+        history_id = int(version) if version.isdecimal() else 0
         try:
-            run = curation.roll_back(
-                faq_id=faq.pk, history_id=int(request.POST.get("version") or 0), by=person(request)
-            )
-        except (NotAllowed, ValueError) as reason:
+            run = curation.roll_back(faq_id=faq.pk, history_id=history_id, by=person(request))
+        except NotAllowed as reason:
             self._tell(request, str(reason), messages.ERROR)
             return redirect("admin:faqs_faq_history", faq.pk)
         return redirect("admin:faqs_publishrun_change", run.pk)
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        faq = self.viewable(request, int(object_id) if object_id.isdigit() else 0)
+        faq = self.viewable(request, int(object_id) if object_id.isdecimal() else 0)
         return self.page(
             request,
             "admin/faqs/history.html",

@@ -235,7 +235,8 @@ def test_overrides_need_an_administrator_a_reason_and_a_blocked_run() -> None:
     run = publishing.override(run_id=run.pk, by=person("admin"), reason="Season is over")
     assert (run.status, run.overridden_by) == ("queued", person("admin"))
     publishing.go_live(run)
-    assert "Season is over" in faq.status_events.first().comment  # type: ignore[union-attr]
+    comment = faq.status_events.first().comment  # type: ignore[union-attr]
+    assert comment == "Golden questions overridden by admin@example.com: Season is over"
 
 
 def test_comparison_marks_the_words_that_differ() -> None:

@@ -3,6 +3,7 @@
 
 const SOON = 1200;
 const RETRY = 5000;
+const PATIENCE = 10000;
 const SKIPPED = new Set(["csrfmiddlewaretoken", "comment", "due_at", "_step", "base"]);
 
 const time = (at) => new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
@@ -15,6 +16,7 @@ export function keep(form, place) {
   let timer = null;
   let sending = false;
   let paused = false;
+  let waiting = null;
 
   const values = () => Object.fromEntries([...new FormData(form)].filter(([name]) => !SKIPPED.has(name)));
   const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
@@ -52,18 +54,40 @@ export function keep(form, place) {
     if (words.autosave && !paused) timer = setTimeout(save, delay);
   }
 
+  const post = () =>
+    fetch(words.autosave, {
+      method: "POST",
+      body: new FormData(form),
+      headers: { Accept: "application/json" },
+      signal: AbortSignal.timeout(PATIENCE),
+    });
+
   async function save() {
     if (sending) return later();
     sending = true;
     const sent = values();
     try {
-      await answered(await fetch(words.autosave, { method: "POST", body: new FormData(form), headers: { Accept: "application/json" } }), sent);
+      await answered(await post(), sent);
     } catch {
       tell(words.offline, true);
       later(RETRY);
     } finally {
       sending = false;
+      waiting?.();
     }
+  }
+
+  // A button waits for the save that is on its way, so as not to meet it as if it were a colleague's.
+  function onSubmit(event) {
+    clearTimeout(timer);
+    if (!sending) return;
+    event.preventDefault();
+    const button = event.submitter;
+    waiting = () => {
+      waiting = null;
+      clearTimeout(timer);
+      form.requestSubmit(button);
+    };
   }
 
   async function answered(response, sent) {
@@ -127,7 +151,7 @@ export function keep(form, place) {
     if (!paused) store();
     later();
   });
-  form.addEventListener("submit", () => clearTimeout(timer));
+  form.addEventListener("submit", onSubmit);
   addEventListener("online", () => later(0));
   restore();
 }
