@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django_filters import ChoiceFilter, FilterSet
+from django_filters import ChoiceFilter
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics
 from rest_framework.request import Request
@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 from accounts.models import User
 from accounts.permissions import roles
 from conversations.models import Conversation
+from rest.filters import Filters
 from rest.pages import Pages
 
 from . import selectors
@@ -50,7 +51,7 @@ class ConversationFiguresPages(Pages):
     ordering = "-last_message_at"
 
 
-class ConversationFiguresFilter(FilterSet):
+class ConversationFiguresFilter(Filters):
     owner = ChoiceFilter(choices=Conversation.Owner.choices)
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
-from django_filters import ChoiceFilter, FilterSet
+from django_filters import ChoiceFilter
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics, status
 from rest_framework.request import Request
@@ -14,7 +14,7 @@ from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
 from accounts.models import User
-from rest.filters import YesNoFilter
+from rest.filters import Filters, YesNoFilter
 from rest.idempotency import Idempotent
 from rest.pages import Pages
 from rest.problems import Conflict
@@ -41,7 +41,7 @@ class ConversationPages(Pages):
     ordering = "-last_message_at"
 
 
-class ConversationFilter(FilterSet):
+class ConversationFilter(Filters):
     is_archived = YesNoFilter()
     owner = ChoiceFilter(choices=Conversation.Owner.choices)
 

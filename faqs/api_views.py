@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
-from django_filters import ChoiceFilter, FilterSet
+from django_filters import ChoiceFilter
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics, status
 from rest_framework.generics import get_object_or_404
@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 
 from accounts.models import User
 from accounts.permissions import CuratorsWrite, HasAccount
-from rest.filters import IdFilter
+from rest.filters import Filters, IdFilter
 from rest.idempotency import Idempotent
 from rest.pages import Pages
 from rest.problems import Conflict, refused
@@ -46,7 +46,7 @@ class FAQPages(Pages):
     ordering = ("-priority", "question")
 
 
-class FAQFilter(FilterSet):
+class FAQFilter(Filters):
     category = IdFilter()
     language = ChoiceFilter(choices=settings.LANGUAGES)
     status = ChoiceFilter(choices=FAQ.Status.choices)

@@ -3,10 +3,22 @@
 from typing import Any
 
 from django import forms
-from django_filters import Filter, TypedChoiceFilter
+from django.utils.translation import gettext as _
+from django_filters import Filter, FilterSet, TypedChoiceFilter
 from drf_spectacular.utils import extend_schema_field
 
 LARGEST = 2**31 - 1
+
+
+class Filters(FilterSet):
+    """A filter that is sent empty asks for nothing that exists: it is refused too."""
+
+    def is_valid(self) -> bool:
+        super().is_valid()
+        for name in self.filters:
+            if self.data.get(name) == "":
+                self.form.add_error(name, _("Send a value, or leave it out."))
+        return not self.errors
 
 
 @extend_schema_field({"type": "boolean"})

@@ -67,7 +67,9 @@ def test_the_list_is_filtered_and_ordered(api: APIClient, user: User) -> None:
     assert [row["id"] for row in oldest_first] == [str(old.pk), str(new.pk)]
 
 
-@pytest.mark.parametrize("query", [{"is_archived": "maybe"}, {"limit": "0"}, {"limit": "many"}, {"owner": "nobody"}])
+@pytest.mark.parametrize(
+    "query", [{"is_archived": "maybe"}, {"is_archived": ""}, {"limit": "0"}, {"limit": "many"}, {"owner": "nobody"}]
+)
 def test_filters_that_mean_nothing_are_refused(api: APIClient, query: dict[str, str]) -> None:
     response = api.get(f"{ROOT}/conversations", query)
     assert response.status_code == 400
