@@ -5,21 +5,18 @@ is checked where the connection is made, so that a name cannot change in between
 """
 
 import asyncio
-import ipaddress
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from html.parser import HTMLParser
-from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
-from aiohttp.abc import ResolveResult
 from django.conf import settings
 from django.urls import Resolver404, resolve
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from .models import FAQ, LinkCheck
+from .public_web import NotPublic, PublicResolver, refuse_private
 
 Status = LinkCheck.Status
 SECONDS = 10
@@ -28,10 +25,6 @@ AT_ONCE = 5
 LONGEST = 2000
 # What an address answers that may well be there for a person with a browser.
 UNSURE = frozenset({401, 403, 405, 407, 408, 425, 429})
-
-
-class NotPublic(OSError):
-    """An address that is not on the public internet."""
 
 
 @dataclass(frozen=True)
@@ -133,34 +126,3 @@ def judged(code: int) -> Found:
     if code in UNSURE or code >= 500:
         return Found(Status.UNSURE, code, _("The page answered with status %d.") % code)
     return Found(Status.BROKEN, code, _("The page answered with status %d.") % code)
-
-
-def refuse_private(host: str) -> None:
-    """Names are checked by `PublicResolver`; it never sees an address in digits. Raises NotPublic."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return
-    if not is_public(address):
-        raise NotPublic
-
-
-def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if inner is not None:
-            return is_public(inner)
-        if address.teredo is not None or address in ipaddress.ip_network("64:ff9b::/96"):
-            return False
-    return address.is_global and not address.is_multicast
-
-
-class PublicResolver(aiohttp.ThreadedResolver):
-    """Gives a connection only addresses that are on the public internet."""
-
-    async def resolve(self, host: str, *args: Any, **kwargs: Any) -> list[ResolveResult]:
-        look_up: Callable[..., Awaitable[list[ResolveResult]]] = super().resolve
-        found = await look_up(host, *args, **kwargs)
-        for one in found:
-            refuse_private(one["host"].partition("%")[0])
-        return found

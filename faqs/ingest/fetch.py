@@ -5,27 +5,18 @@ that are checked like the first address, and limits for time and size.
 """
 
 import asyncio
-import ipaddress
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
-from aiohttp.abc import ResolveResult
 from django.conf import settings
 from django.utils.translation import gettext as _
 
 from ..jobs import JobFailed
+from ..public_web import NotPublic, PublicResolver, refuse_private
 
 SECONDS = 20
 REDIRECTS = 5
-# Addresses through which a gateway reaches IPv4 addresses, public or not.
-_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
-
-
-class NotPublic(OSError):
-    """A host is, or resolves to, an address that is not on the public internet."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +48,8 @@ async def _fetch(address: str) -> Page:
         "Accept": "text/html, text/markdown, application/pdf",
     }
     async with asyncio.timeout(SECONDS):
-        connector = aiohttp.TCPConnector(resolver=PublicResolver())
+        resolver = aiohttp.ThreadedResolver() if settings.INGEST_PRIVATE_ADDRESSES else PublicResolver()
+        connector = aiohttp.TCPConnector(resolver=resolver)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers) as session:
             return await _follow(session, address)
 
@@ -94,34 +86,5 @@ def check(address: str) -> None:
         host = None
     if not host or parts.scheme not in ("http", "https") or parts.username is not None:
         raise JobFailed(_("Give an address that begins with http:// or https:// and has no password in it."))
-    try:
-        literal = ipaddress.ip_address(host)
-    except ValueError:
-        return
-    if not is_public(str(literal)):
-        raise NotPublic
-
-
-def is_public(address: str) -> bool:
-    """Whether a connection to an IP address stays outside of private networks."""
-    if settings.INGEST_PRIVATE_ADDRESSES:
-        return True
-    found = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address):
-        inner = found.ipv4_mapped or found.sixtofour
-        if inner is not None:
-            return is_public(str(inner))
-        if found in _TRANSLATED or found.teredo is not None:
-            return False
-    return found.is_global and not found.is_multicast
-
-
-class PublicResolver(aiohttp.ThreadedResolver):
-    """Gives the connection only addresses that are public."""
-
-    async def resolve(self, host: str, *args: Any, **kwargs: Any) -> list[ResolveResult]:
-        resolve: Callable[..., Awaitable[list[ResolveResult]]] = super().resolve
-        found = await resolve(host, *args, **kwargs)
-        if not all(is_public(one["host"]) for one in found):
-            raise NotPublic
-        return found
+    if not settings.INGEST_PRIVATE_ADDRESSES:
+        refuse_private(host)

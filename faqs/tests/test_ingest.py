@@ -13,7 +13,7 @@ from pypdf import PdfReader, PdfWriter
 
 from accounts.models import User
 from accounts.roles import sync_role
-from faqs import tasks
+from faqs import public_web, tasks
 from faqs.ingest import fetch as fetching
 from faqs.ingest import pieces as reading
 from faqs.ingest import services
@@ -198,7 +198,7 @@ def test_a_redirect_is_checked_like_the_first_address(
     site: str, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Site.pages = {"/": (302, "http://10.0.0.1/", b"")}
-    monkeypatch.setattr(fetching, "is_public", lambda address: address.startswith("127."))
+    monkeypatch.setattr(public_web, "is_public", lambda address: address.startswith("127."))
     with pytest.raises(JobFailed, match="public internet"):
         fetching.fetch(site)
 
@@ -208,8 +208,8 @@ async def test_a_name_that_changes_its_address_gains_nothing(monkeypatch: pytest
         return [{"host": "93.184.216.34"}, {"host": "192.168.0.1"}]
 
     monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", resolve)
-    with pytest.raises(fetching.NotPublic):
-        await fetching.PublicResolver().resolve("example.com")
+    with pytest.raises(public_web.NotPublic):
+        await public_web.PublicResolver().resolve("example.com")
 
 
 def test_pages_that_do_not_come(site: str, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,6 @@
 """Links of published answers are tried without reaching into private networks."""
 
 import asyncio
-import ipaddress
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,18 +10,16 @@ import pytest
 from aiohttp import web
 from django.utils import timezone
 
-from faqs import curation, links, selectors
+from faqs import curation, links, public_web, selectors
 from faqs.models import FAQ, LinkCheck
 from faqs.tests.curating import edit, published, signed_in
-
-HERE = ipaddress.ip_address("127.0.0.1")
 
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A site whose pages answer with the status in their address, with this machine's address taken for a public one."""
-    real = links.is_public
-    monkeypatch.setattr(links, "is_public", lambda address: address == HERE or real(address))
+    real = public_web.is_public
+    monkeypatch.setattr(public_web, "is_public", lambda address: address == "127.0.0.1" or real(address))
 
     async def answer(request: web.Request) -> web.Response:
         code = int(request.match_info["code"])
@@ -100,9 +97,9 @@ def test_a_name_that_leads_inside_is_refused(settings: Any) -> None:
 
 
 def test_public_addresses_are_public() -> None:
-    assert links.is_public(ipaddress.ip_address("93.184.215.14"))
-    assert links.is_public(ipaddress.ip_address("2606:4700::1111"))
-    assert not links.is_public(ipaddress.ip_address("2001:0:4136:e378:8000:63bf:3fff:fdd2"))
+    assert public_web.is_public("93.184.215.14")
+    assert public_web.is_public("2606:4700::1111")
+    assert not public_web.is_public("2001:0:4136:e378:8000:63bf:3fff:fdd2")
 
 
 def test_own_pages_are_looked_up_and_not_fetched(db: None) -> None:
