@@ -198,6 +198,7 @@ def test_a_redirect_is_checked_like_the_first_address(
     site: str, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Site.pages = {"/": (302, "http://10.0.0.1/", b"")}
+    settings.INGEST_PRIVATE_ADDRESSES = False
     monkeypatch.setattr(public_web, "is_public", lambda address: address.startswith("127."))
     with pytest.raises(JobFailed, match="public internet"):
         fetching.fetch(site)
