@@ -65,8 +65,8 @@ def pages(page: Page, url: str, name: str) -> None:
 def staff(page: Page, url: str, name: str) -> None:
     """The admin's pages, as the demo's administrator."""
     _role, email, password = DEMO_LOGINS[-1]
-    page.goto(f"{url}/admin/login/?next=/admin/")
-    page.locator("#id_username").fill(email)
+    page.goto(f"{url}/accounts/login/?next=/admin/")
+    page.locator("#id_login").fill(email)
     page.locator("#id_password").fill(password)
     page.locator("#id_password").press("Enter")
     page.wait_for_url(f"{url}/admin/")

@@ -18,8 +18,8 @@ NEW = "Every order is flown in by a drone within 45 minutes."
 def sign_in(browser: Browser, system: LiveSystem, role: str) -> Page:
     email, password = PASSWORDS[role]
     page = browser.new_context(locale="en-GB").new_page()
-    page.goto(f"{system.url}/admin/login/?next=/admin/faqs/faq/")
-    page.locator("#id_username").fill(email)
+    page.goto(f"{system.url}/accounts/login/?next=/admin/faqs/faq/")
+    page.locator("#id_login").fill(email)
     page.locator("#id_password").fill(password)
     page.locator("#id_password").press("Enter")
     page.wait_for_url("**/admin/faqs/faq/")
