@@ -5,8 +5,8 @@ from typing import Any
 from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
-from . import api_settings as api
 from . import logs
+from . import settings_api as api
 from .environment import BASE_DIR, DEBUG, HTTPS, LOCAL, ONE_MACHINE, VAR_DIR, env
 from .settings_safety import *  # noqa: F403
 
@@ -147,64 +147,6 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
 )
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
-CELERY_BEAT_SCHEDULE = {
-    "sweep-replies": {
-        "task": "chatbot.tasks.sweep_replies",
-        "schedule": 3.0,
-        "options": {"queue": "replies", "expires": 10},
-    },
-    "sweep-embeddings": {
-        "task": "chatbot.tasks.sweep_embeddings",
-        "schedule": 60.0,
-        "options": {"queue": "default", "expires": 120},
-    },
-    "count-words": {
-        "task": "chatbot.tasks.count_words",
-        "schedule": 3600.0,
-        "options": {"queue": "default", "expires": 3600},
-    },
-    "sweep-gaps": {
-        "task": "chatbot.tasks.sweep_gaps",
-        "schedule": 600.0,
-        "options": {"queue": "default", "expires": 600},
-    },
-    "sweep-jobs": {
-        "task": "faqs.tasks.sweep_jobs",
-        "schedule": 20.0,
-        "options": {"queue": "default", "expires": 40},
-    },
-    "sweep-publishing": {
-        "task": "chatbot.tasks.sweep_publishing",
-        "schedule": 5.0,
-        "options": {"queue": "default", "expires": 10},
-    },
-    "sweep-links": {
-        "task": "chatbot.tasks.sweep_links",
-        "schedule": 600.0,
-        "options": {"queue": "default", "expires": 600},
-    },
-    "sweep-analysis": {
-        "task": "chatbot.tasks.sweep_analysis",
-        "schedule": 60.0,
-        "options": {"queue": "default", "expires": 60},
-    },
-    "sweep-moderation": {
-        "task": "chatbot.tasks.sweep_moderation",
-        "schedule": 30.0,
-        "options": {"queue": "default", "expires": 60},
-    },
-    "sweep-privacy": {
-        "task": "chatbot.tasks.sweep_privacy",
-        "schedule": 300.0,
-        "options": {"queue": "default", "expires": 600},
-    },
-    "apply-retention": {
-        "task": "chatbot.tasks.apply_retention",
-        "schedule": 24 * 3600.0,
-        "options": {"queue": "default", "expires": 24 * 3600},
-    },
-}
-
 # -- accounts ------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
