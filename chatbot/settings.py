@@ -9,8 +9,9 @@ from . import logs
 from . import settings_api as api
 from .environment import BASE_DIR, DEBUG, HTTPS, LOCAL, ONE_MACHINE, VAR_DIR, env
 from .settings_safety import *  # noqa: F403
+from .settings_schedule import CELERY_BEAT_SCHEDULE
 
-__all__ = ["DEBUG", "ONE_MACHINE", "VAR_DIR"]
+__all__ = ["CELERY_BEAT_SCHEDULE", "DEBUG", "ONE_MACHINE", "VAR_DIR"]
 
 # -- where and how this installation runs -------------------------------------------------------------------
 # Empty in production unless set: Django refuses to use an empty key.
