@@ -23,6 +23,10 @@ def path_of(pattern: str, **values: Any) -> str:
     return re.sub(r"<(\w+)>", lambda found: str(values.get(found[1], NOWHERE)), pattern)
 
 
+# Data in a script element, which no browser runs.
+DATA = ("application/json", "application/ld+json")
+
+
 @dataclass
 class Markup(HTMLParser):
     """Collects what a strict policy forbids in a page."""
@@ -34,7 +38,7 @@ class Markup(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
-        inline = tag == "script" and "src" not in values and values.get("type") != "application/json"
+        inline = tag == "script" and "src" not in values and values.get("type") not in DATA
         if (inline or tag == "style") and "nonce" not in values:
             self.forbidden.append(f"<{tag}>")
         for name, value in attrs:

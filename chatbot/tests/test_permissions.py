@@ -57,7 +57,7 @@ class Row(NamedTuple):
 
 
 def things_of(person: User, faq: FAQ) -> dict[str, object]:
-    """Something of the person's, by the part of an address that comes before its id."""
+    """Something of the person's, by the part of an address that comes before its id; also with the id's name where parts are shared."""
     message = services.post_message(user=person, content="Hello", client_id=uuid4()).message
     reply = Message.objects.get(conversation=message.conversation, role="assistant")
     Message.objects.filter(pk=reply.pk).update(status="sent", lease_expires_at=None)
@@ -76,13 +76,20 @@ def things_of(person: User, faq: FAQ) -> dict[str, object]:
         "categories": faq.category_id,
         "category": faq.category_id,
         "help": faq.slug,
+        "help/faq_id": faq.pk,
+        "category/slug": faq.category.slug,
     }
 
 
 def address(pattern: str, things: dict[str, object]) -> str:
     """The pattern with ids of those things."""
-    known = re.sub(r"/([\w-]+)/<\w+>", lambda found: f"/{found[1]}/{things.get(found[1], NOWHERE)}", pattern)
-    return re.sub(r"<\w+>", NOWHERE, known)
+
+    def known(found: "re.Match[str]") -> str:
+        part, name = found.groups()
+        return f"/{part}/{things.get(f'{part}/{name}', things.get(part, NOWHERE))}"
+
+    pattern = re.sub(r"/([\w-]+)/<(\w+)>", known, pattern)
+    return re.sub(r"<\w+>", NOWHERE, pattern)
 
 
 def answer(client: Client, method: str, path: str) -> str:
