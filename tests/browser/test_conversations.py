@@ -191,7 +191,7 @@ def test_starters_ask_at_once(page: Page) -> None:
 
 
 def test_a_question_back_offers_what_it_means(page: Page) -> None:
-    ask_and_read(page, "refund or exchange")
+    ask_and_read(page, "delivery")
     offers = page.get_by_role("group", name="Suggested questions").get_by_role("button")
     expect(offers).to_have_count(2)
     text = offers.first.inner_text()
