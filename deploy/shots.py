@@ -49,7 +49,6 @@ def chat(page: Page, url: str, name: str) -> None:
 def pages(page: Page, url: str, name: str) -> None:
     paths = {
         "help": "/help/",
-        "article": "/help/when-will-my-order-arrive",
         "login": "/accounts/login/",
         "missing": "/nowhere",
     }
@@ -58,7 +57,7 @@ def pages(page: Page, url: str, name: str) -> None:
         page.goto(url + path)
         shoot(page, f"{name}-{title}")
     page.goto(f"{url}/help/")
-    page.locator(".help-list a").first.click()
+    page.locator(".help-list li a").first.click()
     shoot(page, f"{name}-article")
 
 
