@@ -22,6 +22,9 @@ class Text(serializers.CharField):
             data.encode()
         except UnicodeEncodeError:
             self.fail("malformed")
+        # As it was sent: spaces around it, which go, count too.
+        if self.max_length is not None and len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
         return super().to_internal_value(data)
 
 
