@@ -1,18 +1,21 @@
-"""`python -m benchmarks.messages`: visitors' messages stored per second through the socket, against plain INSERTs.
+"""`python -m benchmarks.messages`: visitors' messages stored per second through the socket and over REST, against plain INSERTs.
 
-Both write to the same server, with 10^4, 10^5 and 10^6 messages stored before; the INSERTs from one connection, and from
+All write to the same server, with 10^4, 10^5 and 10^6 messages stored before; the INSERTs from one connection, and from
 as many as there are sockets, one commit a row. A message through the socket is acknowledged when it is committed with its number,
 its conversation's counters and the queued reply.
 """
 
 import argparse
 import asyncio
+import secrets
 import time
 from uuid import uuid4
 
 import aiohttp
 import orjson
 import psycopg
+
+from tests.client import Visitor
 
 from .live import Bench, bench
 from .turns import Tab
@@ -71,6 +74,26 @@ async def post(tab: Tab, count: int) -> None:
         assert got["type"] != "error", got
 
 
+async def over_rest(b: Bench, connections: int, each: int) -> float:
+    """Messages a second, each connection one request after the other."""
+    token = secrets.token_hex(16)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+
+        async def one(guest: Visitor) -> None:
+            headers = {"Cookie": f"{guest.cookie}; csrftoken={token}", "X-CSRFToken": token, "Origin": guest.url}
+            conversation_id = None
+            for _ in range(each):
+                body = {"client_id": str(uuid4()), "content": TEXT, "conversation_id": conversation_id}
+                async with http.post(f"{guest.url}/api/v1/chat/send", json=body, headers=headers) as response:
+                    assert response.status == 202, await response.text()
+                    conversation_id = (await response.json())["conversation_id"]
+
+        guests = b.guests(connections)
+        began = time.monotonic()
+        await asyncio.gather(*map(one, guests))
+        return connections * each / (time.monotonic() - began)
+
+
 async def plain_inserts(b: Bench, connections: int, each: int) -> float:
     """Rows a second, one statement and one commit a row."""
     conversations = [row[0] for row in b.system.rows("SELECT id FROM conversations_conversation LIMIT %s", connections)]
@@ -108,14 +131,15 @@ def main() -> None:
     with bench("web", **limits) as b:
         asyncio.run(through_sockets(b, options.connections, 10))
         count = options.connections
-        print(f"stored before  socket/s  INSERT/s on 1  on {count:3d}  ratio to 1  to {count:3d}")
+        print(f"stored before  socket/s  REST/s  INSERT/s on 1  on {count:3d}  socket's ratio to 1  to {count:3d}")
         for stored in options.stored:
             fill(b, stored)
             one = asyncio.run(plain_inserts(b, 1, 10 * options.each))
             many = asyncio.run(plain_inserts(b, options.connections, options.each))
             sockets = asyncio.run(through_sockets(b, options.connections, options.each))
-            ratios = f"{sockets / one:10.2f} {sockets / many:7.2f}"
-            print(f"{stored:13,d} {sockets:9.0f} {one:14.0f} {many:7.0f} {ratios}", flush=True)
+            rest = asyncio.run(over_rest(b, options.connections, options.each // 4))
+            ratios = f"{sockets / one:19.2f} {sockets / many:7.2f}"
+            print(f"{stored:13,d} {sockets:9.0f} {rest:7.0f} {one:14.0f} {many:7.0f} {ratios}", flush=True)
 
 
 if __name__ == "__main__":
