@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 # Questions of a language under this number do not move its calibration.
 QUESTIONS_AT_LEAST = 30
 HELD_OUT_MOST = 600
+# In so many parts: the head is taught again without each.
+PARTS = 3
 # A held-out phrasing is an editor's wording, not a visitor's question: it counts less, and all of them together no more than this.
 HELD_OUT_WEIGHT = 0.25
 HELD_OUT_TOTAL = 100.0
@@ -119,20 +121,34 @@ class Trial:
 
     def held_out(self, language: str) -> Sample | None:
         """Phrasings asked as if they were not there, then as if their FAQ were not there; None where FAQs have one text only."""
-        chosen = self._spare_texts(language)
-        if not len(chosen):
-            return None
         samples = []
-        for start in range(0, len(chosen), BATCH):
-            part = chosen[start : start + BATCH]
-            places = self.knowledge.owners[part]
-            near, scores = self.knowledge.nearest(self.knowledge.vectors[part], part), self._scores_without(part)
-            samples.append(self._judged(near, scores, language, places))
-            for away in (near, scores):
-                if away is not None:
-                    away[np.arange(len(part)), places] = -2
-            samples.append(self._judged(near, scores, language, np.full(len(part), -1)))
-        return _weighed(Sample.together(samples))
+        for texts, head in self._parts:
+            part = texts[self.knowledge.languages[self.knowledge.owners[texts]] == language]
+            if len(part):
+                samples += self._asked_without(part, head, language)
+        return _weighed(Sample.together(samples)) if samples else None
+
+    def _asked_without(self, part: Ints, head: Head | None, language: str) -> list[Sample]:
+        vectors, places = self.knowledge.vectors[part], self.knowledge.owners[part]
+        near, scores = self.knowledge.nearest(vectors, part), head.turned(vectors) @ head.centres.T if head else None
+        present = self._judged(near, scores, language, places)
+        for away in (near, scores):
+            if away is not None:
+                away[np.arange(len(part)), places] = -2
+        return [present, self._judged(near, scores, language, np.full(len(part), -1))]
+
+    @cached_property
+    def _parts(self) -> list[tuple[Ints, Head | None]]:
+        """The spare texts in parts, neighbours in different ones, each with the head that all other texts teach."""
+        languages = np.unique(self.knowledge.languages).tolist()
+        spare = np.sort(np.concatenate([self._spare_texts(language) for language in languages]))
+        return [(part, self._taught_without(part)) for part in (spare[start::PARTS] for start in range(PARTS))]
+
+    def _taught_without(self, part: Ints) -> Head | None:
+        knowledge = self.knowledge
+        rest = np.delete(np.arange(len(knowledge.owners)), part)
+        texts = (knowledge.owners[rest], knowledge.vectors[rest], knowledge.is_answer[rest])
+        return self.head.taught(*texts) if self.head else None
 
     def _spare_texts(self, language: str) -> Ints:
         """Questions and phrasings of FAQs that have another one, at most HELD_OUT_MOST, spread evenly."""
@@ -141,20 +157,6 @@ class Trial:
         mine = (knowledge.languages == language)[knowledge.owners]
         places = np.flatnonzero(~knowledge.is_answer & mine & (texts[knowledge.owners] > 1))
         return places[:: len(places) // HELD_OUT_MOST + 1]
-
-    def _scores_without(self, chosen: Ints) -> Floats | None:
-        """The head's scores, each vector's own FAQ as if it had been fitted without that vector."""
-        if self.head is None:
-            return None
-        knowledge, head = self.knowledge, self.head
-        scores = head.turned(knowledge.vectors[chosen]) @ head.centres.T
-        for row, place in enumerate(chosen):
-            owner = knowledge.owners[place]
-            rest = np.flatnonzero((knowledge.owners == owner) & (np.arange(len(knowledge.owners)) != place))
-            weights = np.where(knowledge.is_answer[rest], np.float32(ranking.ANSWER_WEIGHT), np.float32(1))
-            centre = head.turned(np.average(knowledge.vectors[rest], axis=0, weights=weights))
-            scores[row, owner] = centre @ head.turned(knowledge.vectors[place])
-        return np.asarray(scores, dtype=np.float32)
 
     def _judged(self, near: Floats, scores: Floats | None, language: str, places: Ints) -> Sample:
         """Ranked like an answer is: the nearest FAQs of the language by cosine, then by both scores."""

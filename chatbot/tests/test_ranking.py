@@ -78,3 +78,31 @@ def test_a_stored_head_scores_the_same() -> None:
     assert ours is not None
     assert theirs is not None
     assert np.allclose(ours, theirs, atol=2e-3)
+
+
+def test_centres_move_away_from_the_phrasings_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    parted, owners, vectors = fitted()
+    monkeypatch.setattr(ranking, "PARTED_MOST", 0)
+    plain, _owners, _vectors = fitted()
+    assert np.linalg.norm(parted.centres, axis=1).mean() == pytest.approx(1, abs=1e-4)
+    assert lead(parted, owners, vectors) > lead(plain, owners, vectors) + 0.01
+
+
+def lead(head: Head, owners: Ints, vectors: Floats) -> float:
+    """How much likelier, on average, a text's own FAQ is than the best of the others."""
+    scores = head.turned(vectors) @ head.centres.T
+    own = scores[np.arange(len(owners)), owners].copy()
+    scores[np.arange(len(owners)), owners] = -2
+    return float((own - scores.max(axis=1)).mean())
+
+
+def test_too_many_phrasings_keep_the_plain_centres(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranking, "PARTED_MOST", FAQS * FAQS * PHRASINGS - 1)
+    head, _owners, _vectors = fitted()
+    assert np.allclose(np.linalg.norm(head.centres, axis=1), 1, atol=1e-5)
+
+
+def test_taught_again_by_the_same_texts_it_is_the_same_head() -> None:
+    head, owners, vectors = fitted()
+    again = head.taught(owners, vectors, np.zeros(len(owners), dtype=bool))
+    assert np.array_equal(again.centres, head.centres)
