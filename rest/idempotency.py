@@ -9,9 +9,11 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from django.core.cache import cache
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter
+from redis.exceptions import RedisError
 from rest_framework import exceptions, status
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -19,6 +21,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from .problems import Problem
+
+log = structlog.get_logger(__name__)
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
@@ -71,7 +75,16 @@ class Attempt:
         raise Replay(record["code"], record["data"])
 
     def end(self, response: Any) -> None:
-        """Keep an answer that would be the same again; give the key back otherwise."""
+        """Keep an answer that would be the same again; give the key back otherwise.
+
+        What was done is told even when Redis went away meanwhile.
+        """
+        try:
+            self._keep(response)
+        except (RedisError, OSError) as error:
+            log.warning("answer_not_kept", error=type(error).__name__)
+
+    def _keep(self, response: Any) -> None:
         final = isinstance(response, Response) and response.status_code < 500 and response.status_code != 429
         if not final:
             cache.delete(self.name)

@@ -103,6 +103,16 @@ def test_without_redis_a_promise_that_cannot_be_kept_is_not_given(
     assert (send("key").data["code"], view.calls) == ("unavailable", 0)
 
 
+def test_what_was_done_is_told_when_redis_goes_meanwhile(send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
+    from redis.exceptions import ConnectionError as Gone
+
+    def gone(*args: Any) -> None:
+        raise Gone
+
+    monkeypatch.setattr(cache, "set", gone)
+    assert (send(str(uuid4())).status_code, send(str(uuid4())).data) == (201, {"call": 2})
+
+
 def test_a_real_endpoint_replays(user: User) -> None:
     client = APIClient()
     client.force_authenticate(user)
