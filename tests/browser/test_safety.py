@@ -55,7 +55,8 @@ def test_pages_obey_their_policy(page: Page, live_system: LiveSystem, path: str)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(live_system.url + path)
     page.wait_for_load_state("networkidle")
-    assert [text for text in complaints if "404" not in text] == []
+    # Whoever writes at once has the focus before the page can give it.
+    assert [text for text in complaints if "404" not in text and not text.startswith("Autofocus")] == []
     assert (
         page.locator("[style], script:not([src]):not([type='application/json'], [type='application/ld+json'])").count()
         == 0

@@ -171,7 +171,9 @@ async def test_a_thousand_messages_sent_twice_are_stored_once(faulty_system: Liv
                 await two.send(one.unacknowledged[client_id])
                 await one.until(lambda: len(one.unacknowledged) < 50)
             await one.until(lambda: not one.unacknowledged)
-            await asyncio.gather(one.until(one.answered, 60), two.until(two.answered, 60))
+            await one.until(one.answered, 60)
+            # The other socket may be behind by as much as its server is.
+            await two.until(lambda: two.messages.keys() == one.messages.keys() and two.answered(), 60)
             assert_equal_to_the_database(faulty_system, one, two)
             rows = faulty_system.rows(
                 "SELECT count(*), count(DISTINCT client_id), count(DISTINCT seq) FROM conversations_message "
@@ -186,5 +188,5 @@ async def test_everything_fails_once_under_load() -> None:
     with bench(*PROCESSES, SOCKET_FRAMES_PER_SECOND="500", REPLY_STALL_SECONDS="5") as b:
         run = await drive(b, clients=12, seconds=60, gap=(0.2, 0.6), pause=1, each_once=True)
     assert set(run.faults.done) == set(run.faults.all)
-    assert run.seen.answers > 12
+    assert run.seen.answers >= 12
     assert {kind: found for kind, found in run.violations.items() if found} == {}
