@@ -137,6 +137,7 @@ async def test_more_than_there_is_and_another_reply_are_replaced(reply: Reply) -
     for held in (Held(str(reply.message.pk), 1, 99, text=None), Held(str(uuid4()), 1, 2, text=None)):
         client = Client(reply, held, "x" * 99)
         await client.shows("Two")
+        assert client.text == "Two"
         client.task.cancel()
         await asyncio.gather(client.task, return_exceptions=True)
 
@@ -172,6 +173,8 @@ async def test_a_gap_is_filled_from_the_snapshot(reply: Reply) -> None:
     client.text = "O"
     await reply.write(", two")
     await client.until(lambda: client.text == "One, two")
+    # The rest came as one delta, from the text that is kept.
+    assert (client.text, client.kinds) == ("One, two", ["delta", "delta"])
     client.task.cancel()
     await asyncio.gather(client.task, return_exceptions=True)
 
