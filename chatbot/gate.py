@@ -5,6 +5,7 @@ committed, or nobody ever sees it.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -77,7 +78,7 @@ def _judge(run: PublishRun) -> None:
     before = _ask(run, golden, asked=0)
     changes: list[Change] = []
     try:
-        with transaction.atomic():
+        with suppress(Undo), transaction.atomic():
             publishing.go_live(run)
             _index(run.faq_id)
             changes = _changes(golden, before, _ask(run, golden, asked=len(golden)))
@@ -87,8 +88,6 @@ def _judge(run: PublishRun) -> None:
     except publishing.Stale as stale:
         publishing.end(run, Status.STALE, error=str(stale))
         return
-    except Undo:
-        pass
     publishing.end(run, status, changes=[asdict(change) for change in changes], questions=len(golden))
 
 
