@@ -17,6 +17,7 @@ from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldBooleanWidget
 
 from .. import jobs
+from ..job_admin import JobAdmin
 from . import selectors, services
 from .files import Unwritable
 from .models import Import
@@ -49,20 +50,10 @@ class UploadForm(forms.Form):
 
 
 @admin.register(Import)
-class ImportAdmin(ModelAdmin):
+class ImportAdmin(JobAdmin):
     list_display = ("name", "status", "total", "created_by", "created_at", "finished_at")
     list_select_related = ("created_by",)
     list_filter = ("status",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Import]:
-        imports: QuerySet[Import] = super().get_queryset(request)
-        return imports.defer("content")
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):

@@ -200,10 +200,7 @@ def _update(shelf: Shelf, plan: Plan, by: User | None) -> None:
         setattr(plan.faq, name, plan.values[name])
     plan.faq.category = shelf.categories[plan.values["category"]]
     history.save(plan.faq, by=by, keep=False)
-    held = {phrasing.text for phrasing in plan.faq.phrasings.all()}
-    wanted = plan.values["phrasings"]
-    plan.faq.phrasings.exclude(text__in=wanted).delete()
-    Phrasing.objects.bulk_create(Phrasing(faq=plan.faq, text=text) for text in wanted if text not in held)
+    publishing.set_phrasings(plan.faq, plan.values["phrasings"])
     announce(plan.faq.pk)
 
 

@@ -6,14 +6,13 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminURLInputWidget
 
+from ..job_admin import JobAdmin
 from ..models import Category
 from . import services
 from .models import Ingest
@@ -46,20 +45,10 @@ class IngestForm(forms.Form):
 
 
 @admin.register(Ingest)
-class IngestAdmin(ModelAdmin):
+class IngestAdmin(JobAdmin):
     list_display = ("address", "status", "category", "language", "created_by", "created_at")
     list_select_related = ("created_by", "category")
     list_filter = ("status",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Ingest]:
-        pages: QuerySet[Ingest] = super().get_queryset(request)
-        return pages.defer("content")
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):
