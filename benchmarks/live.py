@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.embedded import Services, running
+from deploy.tests.processes import free_port
 from tests.client import Visitor
-from tests.system import ROOT, LiveSystem, free_port
+from tests.system import ROOT, LiveSystem
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 

@@ -11,7 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.system import ROOT, free_port
+from deploy.tests.processes import command_of, descendants, free_port
+from tests.system import ROOT
 
 from .live import memory_mb
 
@@ -55,18 +56,11 @@ def stop(process: "subprocess.Popen[str]") -> float:
     return time.monotonic() - began
 
 
-def family(pid: int) -> list[int]:
-    children = [
-        int(child) for listing in Path(f"/proc/{pid}/task").glob("*/children") for child in listing.read_text().split()
-    ]
-    return [pid] + [descendant for child in children for descendant in family(child)]
-
-
 def memory_by_name(pid: int) -> dict[str, float]:
     """Private MB; PostgreSQL with its backends, each process with the one that watches it."""
     found = dict.fromkeys(NAMES.values(), 0.0)
-    for member in family(pid):
-        command = Path(f"/proc/{member}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    for member in {pid} | descendants(pid):
+        command = command_of(member)
         name = next((name for part, name in NAMES.items() if part in command), "postgresql")
         found[name] += memory_mb(member)
     return found

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,15 +17,10 @@ import psycopg
 
 from deploy.embedded import Services
 from deploy.processes import dies_with_parent
+from deploy.tests.processes import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS_TO_START = 60
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class LiveSystem:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +19,11 @@ INHERITED = (
     "LOG_FORMAT",
     "PARLEY_HTTPS",
 )
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 def until(condition: Callable[[], object], what: str, seconds: float = 30) -> None:

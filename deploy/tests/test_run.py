@@ -15,14 +15,9 @@ import pytest
 from deploy import run
 from deploy.servers import EmbeddedError
 
-from .processes import alive, command_of, descendants, find, kill, supervisor, until
+from .processes import alive, command_of, descendants, find, free_port, kill, supervisor, until
 
 COMMANDS = ("daphne", "-Q replies", "-Q default", "-A chatbot beat")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 class Run:
