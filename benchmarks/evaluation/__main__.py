@@ -21,7 +21,8 @@ from .datasets import Asked, DataSet
 CACHE = Path(os.environ.get("PARLEY_VAR", Path(__file__).parents[2] / "var")) / "evaluation" / "vectors.sqlite3"
 TIMED = 100
 EIGHT = ["en", "de", "fr", "es", "it", "pt", "nl", "pl"]
-HEADER = f"{'':22}{'FAQs':>6}{'asked':>7}{'acc@1':>8}{'recall@3':>10}{'MRR':>7}{'AUROC':>8}{'rejected':>10}{'ECE':>7}{'ms':>7}"
+COLUMNS = ("acc@1", "recall@3", "MRR", "AUROC", "rejected", "ECE", "ms")
+HEADER = f"{'':22}{'FAQs':>6}{'asked':>7}" + "".join(f"{column:>10}" for column in COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -112,22 +113,36 @@ def milliseconds(questions: Sequence[Asked], ids: dict[str, int]) -> float:
     return statistics.median(taken)
 
 
-def evaluate(data: DataSet) -> str:
-    """One line of the table."""
+def evaluate(data: DataSet) -> dict[str, float]:
+    """The figures of one set by their names in the table; the out-of-scope ones only where something is out of scope."""
     ids = load(data)
     fit(data.asked[::2], ids)
     results = [ask(question, ids) for question in data.asked]
     inside, others = [one for one in results if one.asked.key], results[1::2]
     places = [one.place for one in inside]
+    found = {
+        "acc@1": places.count(1) / len(places),
+        "recall@3": sum(1 <= place <= 3 for place in places) / len(places),
+        "MRR": sum(1 / place for place in places if place) / len(places),
+    }
     kept = [one.known for one in others if one.asked.key]
-    foreign = [one.known for one in others if not one.asked.key]
-    scope = f"{figures.auroc(kept, foreign):8.3f}{figures.rejected(kept, foreign):10.3f}" if foreign else f"{'':18}"
+    if foreign := [one.known for one in others if not one.asked.key]:
+        found |= {"AUROC": figures.auroc(kept, foreign), "rejected": figures.rejected(kept, foreign)}
     ece = figures.calibration_error([one.confidence for one in others], [one.place == 1 for one in others])
-    return (
-        f"{data.name:22}{len(data.entries):6}{len(results):7}{places.count(1) / len(places):8.3f}"
-        f"{sum(1 <= place <= 3 for place in places) / len(places):10.3f}{sum(1 / p for p in places if p) / len(places):7.3f}"
-        f"{scope}{ece:7.3f}{milliseconds(data.asked, ids):7.1f}"
-    )
+    return found | {"ECE": ece, "ms": milliseconds(data.asked, ids)}
+
+
+def line(name: str, sets: Sequence[DataSet]) -> str:
+    """One line of the table: the mean of the sets, and how far their accuracies spread (standard deviation)."""
+    found = [evaluate(data) for data in sets]
+    cells = f"{name:22}{len(sets[0].entries):6}{len(sets[0].asked):7}"
+    for column in COLUMNS:
+        values = [one[column] for one in found if column in one]
+        places = 1 if column == "ms" else 3
+        cells += f"{statistics.fmean(values):10.{places}f}" if values else f"{'':10}"
+    if len(found) > 1:
+        cells += f"   {len(found)} draws, acc@1 ±{statistics.stdev(one['acc@1'] for one in found):.3f}"
+    return cells
 
 
 def evaluate_golden() -> str:
@@ -182,13 +197,13 @@ def evaluate_sentiment() -> str:
     english = registry.embedders()[0]
     sentences = datasets.read("sst2_dev")["test"]
     felt = [runtime.run(mood.mood_of(english, text)).sentiment > 0 for text, _label in sentences]
-    line = f"sentiment of {len(felt)} sentences: F1 {figures.f1(felt, [label == 1 for _text, label in sentences]):.3f}"
+    told = f"sentiment of {len(felt)} sentences: F1 {figures.f1(felt, [label == 1 for _text, label in sentences]):.3f}"
     if calm := datasets.read("banking77"):
         flagged = [runtime.run(mood.mood_of(english, text)).annoyance > 0 for text, _topic in calm["test"]]
-        line += (
+        told += (
             f"; of {len(flagged)} questions of bank customers {sum(flagged) / len(flagged):.2%} are taken for annoyed"
         )
-    return line
+    return told
 
 
 def main() -> None:
@@ -200,9 +215,9 @@ def main() -> None:
 
         vectors.keep_on_disk(CACHE)
         print(HEADER, flush=True)
-        for data in datasets.all_sets():
-            if options.only in data.name:
-                print(evaluate(data), flush=True)
+        for name, sets in datasets.all_sets():
+            if options.only in name:
+                print(line(name, sets), flush=True)
         print(evaluate_golden(), flush=True)
         if datasets.read("sst2_dev"):
             print(evaluate_sentiment(), flush=True)
