@@ -6,7 +6,7 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -29,11 +29,10 @@ def pending(user: User) -> Erasure | None:
 
 def request_erasure(*, user: User) -> Erasure:
     """Begin the grace period; a second wish changes nothing."""
-    try:
-        with transaction.atomic():
-            return Erasure.objects.create(user=user, due_at=Erasure.due_date())
-    except IntegrityError:
-        return Erasure.objects.get(PENDING, user=user)
+    with transaction.atomic():
+        # One request of a person at a time looks, and then creates.
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        return pending(user) or Erasure.objects.create(user=user, due_at=Erasure.due_date())
 
 
 def cancel_erasure(*, user: User) -> bool:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -30,12 +30,14 @@ class Part(NamedTuple):
 
 def request_export(*, user: User) -> Export:
     """Ask for a copy; while one is being made, that one."""
-    try:
-        with transaction.atomic():
-            export = Export.objects.create(user=user)
-    except IntegrityError:
-        return Export.objects.get(user=user, status__in=Export.ACTIVE)
-    _announce(export.pk)
+    with transaction.atomic():
+        # One request of a person at a time looks, and then creates.
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        active = Export.objects.filter(user=user, status__in=Export.ACTIVE).first()
+        if active is not None:
+            return active
+        export = Export.objects.create(user=user)
+        _announce(export.pk)
     return export
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -161,6 +162,24 @@ def test_one_copy_at_a_time_and_none_twice(ada: User) -> None:
     export.make(first.pk)
     first.refresh_from_db()
     assert first.attempt == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_copies_asked_for_while_a_worker_ends_them(ada: User) -> None:
+    """Found by fuzzing: what was being made was looked for when it was ready already."""
+    with ThreadPoolExecutor(3) as threads:
+        asking = [threads.submit(ask_for_copies, ada, 25) for _ in range(2)]
+        while not all(one.done() for one in asking):
+            for pk in Export.objects.filter(status=Export.Status.QUEUED).values_list("pk", flat=True):
+                export.make(pk)
+    assert all(len(one.result()) == 25 for one in asking)
+
+
+def ask_for_copies(person: User, count: int) -> list[Export]:
+    try:
+        return [export.request_export(user=person) for _ in range(count)]
+    finally:
+        connection.close()
 
 
 def test_a_copy_whose_worker_died_is_made_again_and_given_up_in_the_end(ada: User) -> None:
