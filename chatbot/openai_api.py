@@ -70,7 +70,7 @@ class InputMessageSerializer(_Loose):
 
 class CompletionRequestSerializer(_Loose):
     model = Text(max_length=100)
-    messages = InputMessageSerializer(many=True, allow_empty=False)
+    messages = serializers.ListField(child=InputMessageSerializer(), min_length=1)
     stream = YesNo(required=False, default=False, allow_null=True)
 
     def validate_messages(self, value: list[dict[str, str]]) -> list[Said]:
