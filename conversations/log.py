@@ -127,6 +127,17 @@ def move_behind(replies: Sequence[tuple[Log, Message]]) -> None:
 
 
 @contextmanager
+def pipelined() -> Iterator[None]:
+    """Send statements without waiting for the answers of those before that nobody reads.
+
+    An error comes with the next answer that is read, at the latest with the commit; how many rows an UPDATE met is not to be known.
+    """
+    connection.ensure_connection()
+    with connection.wrap_database_errors, connection.connection.pipeline():
+        yield
+
+
+@contextmanager
 def locked_all(conversation_ids: Iterable[UUID]) -> Iterator[dict[UUID, Log]]:
     """Open the logs of those conversations that exist for writing in one transaction; locked in one order everywhere."""
     with transaction.atomic(savepoint=False):

@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.models import User
 
 from . import signals
-from .log import Log, locked, locked_all, move_behind
+from .log import Log, locked, locked_all, move_behind, pipelined
 from .models import Conversation, Feedback, Message
 
 TITLE_LENGTH = 120
@@ -65,7 +65,7 @@ def post_messages(posts: Sequence[Post]) -> list[Posted | None]:
 
     None stands for a message whose conversation is not one of its user's.
     """
-    with transaction.atomic():
+    with pipelined(), transaction.atomic():
         _open_conversations([post for post in posts if post.conversation_id is None])
         with locked_all(post.target for post in posts) as logs:
             known, active = _known(posts, logs)

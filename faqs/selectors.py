@@ -6,10 +6,8 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-import psycopg
 from django.conf import settings
 from django.db import connection
-from django.db.backends.utils import CursorWrapper
 from django.db.models import Count, F, Max, Q
 from django.urls import reverse
 
@@ -183,14 +181,6 @@ def search(
 
     `vector` has the model's width. Full text only adds candidates; every score is the exact cosine.
     """
-    sql = _SEARCH.format(
-        width=int(model.width),
-        model=int(model.pk),
-        candidates=CANDIDATES,
-        answer=ANSWER_WEIGHT,
-        rare=RARE,
-        words=WORDS,
-    )
     parameters: dict[str, Any] = {
         "vector": literal(vector),
         "languages": [language, *fallback_languages],
@@ -198,20 +188,26 @@ def search(
         "text": query_text,
         "limit": limit,
     }
-    with _preparing_cursor() as cursor:
-        cursor.execute(sql, parameters)
+    with connection.cursor() as cursor:
+        cursor.execute(search_statement(model), parameters)
         return [Passage(*row) for row in cursor.fetchall()]
+
+
+def search_statement(model: EmbeddingModel) -> str:
+    """The search of a model's vectors with `vector`, `languages`, `config`, `text` and `limit` to be bound."""
+    return _SEARCH.format(
+        width=int(model.width),
+        model=int(model.pk),
+        candidates=CANDIDATES,
+        answer=ANSWER_WEIGHT,
+        rare=RARE,
+        words=WORDS,
+    )
 
 
 def literal(vector: Sequence[float]) -> str:
     """The vector as pgvector reads it."""
     return orjson.dumps(list(vector)).decode()
-
-
-def _preparing_cursor() -> CursorWrapper:
-    """A cursor whose statements the server keeps planned after some uses; Django's own puts the values into the text."""
-    connection.ensure_connection()
-    return connection._prepare_cursor(psycopg.Cursor(connection.connection))  # type: ignore[no-any-return, attr-defined]
 
 
 def golden_questions() -> list[GoldenQuestion]:

@@ -70,8 +70,10 @@ def delete_category(*, category: Category) -> None:
         raise CategoryInUse from None
 
 
-# Statements that are sent together share one transaction.
-_COUNT_VIEW = "SET LOCAL lock_timeout = '1s'; UPDATE faqs_faq SET view_count = view_count + 1 WHERE id = %s"
+_COUNT_VIEW = """
+WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', '1s', true))
+UPDATE faqs_faq SET view_count = view_count + 1 FROM patience WHERE id = %s
+"""
 
 
 def count_view(*, faq_id: int) -> None:
