@@ -7,7 +7,6 @@ from django.db import connection
 from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.request import Request
@@ -20,7 +19,7 @@ from rest.problems import Conflict
 from rest.schema import failure
 
 from . import protocol, sse
-from .serializers import SendSerializer, SentSerializer, StopSerializer
+from .serializers import EventSerializer, SendSerializer, SentSerializer, StopSerializer
 
 QUESTION = OpenApiExample(
     "question", {"client_id": str(uuid4()), "content": "How long does delivery take?"}, request_only=True
@@ -32,7 +31,7 @@ LAST_EVENT_ID = OpenApiParameter(
     description="Of the last event that arrived; the stream goes on there.",
 )
 STREAM = OpenApiResponse(
-    OpenApiTypes.STR, description="Events `ack`, `delta`, `snapshot` and at last `response` (docs/api.md)."
+    EventSerializer, description="Events `ack`, `delta`, `snapshot` and at last `response` (docs/api.md)."
 )
 
 

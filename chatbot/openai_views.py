@@ -19,10 +19,12 @@ from conversations.imports import ask_with_history
 from conversations.selectors import reply_to
 from rest import errors
 from rest.problems import Problem
+from rest.schema import failure
 
 from . import sse
 from .following import Follower
 from .openai_api import MODEL, Completion, CompletionRequestSerializer, model_card
+from .serializers import EventSerializer
 
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 QUESTION = OpenApiExample(
@@ -31,7 +33,7 @@ QUESTION = OpenApiExample(
     request_only=True,
 )
 ANSWER = OpenApiResponse(OpenApiTypes.OBJECT, description="A chat completion; `parley` holds the sources.")
-CHUNKS = OpenApiResponse(OpenApiTypes.STR, description="Chunks of a completion, the last with `parley`, then `[DONE]`.")
+CHUNKS = OpenApiResponse(EventSerializer, description="Chunks of a completion, the last with `parley`, then `[DONE]`.")
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -68,7 +70,7 @@ class CompletionsView(_OpenAIView, sse.StreamingView):
 
     @extend_schema(
         request=CompletionRequestSerializer,
-        responses={(200, "application/json"): ANSWER, (200, sse.MEDIA_TYPE): CHUNKS},
+        responses={(200, "application/json"): ANSWER, (200, sse.MEDIA_TYPE): CHUNKS, 404: failure(404)},
         examples=[QUESTION],
     )
     def post(self, request: Request) -> HttpResponseBase:

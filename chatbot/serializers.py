@@ -35,3 +35,11 @@ class SentSerializer(serializers.Serializer[Any]):
 
 class StopSerializer(serializers.Serializer[Any]):
     conversation_id = Identifier()
+
+
+class EventSerializer(serializers.Serializer[Any]):
+    """One of the Server-Sent Events of a stream."""
+
+    event = serializers.CharField(required=False, help_text=_("What it is; `message` where none is named."))
+    id = serializers.CharField(required=False, help_text=_("Send the last one as `Last-Event-ID` to go on behind it."))
+    data = serializers.CharField(help_text="JSON.")  # type: ignore[assignment]
