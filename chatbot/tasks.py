@@ -11,7 +11,7 @@ from celery import shared_task
 from celery.signals import heartbeat_sent, worker_ready
 from django.conf import settings
 from django.core.cache import cache as shared_cache
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.utils import timezone
 from redis.exceptions import RedisError
 
@@ -57,7 +57,10 @@ def publisher() -> live.Publisher:
 
 @shared_task
 def run_reply(reply_id: str) -> None:
-    ended = runtime.run(turn.take(UUID(reply_id), publisher()))
+    claimed = turn.claim(UUID(reply_id))
+    # No connection is held while tokens stream.
+    connection.close()
+    ended = runtime.run(turn.take(claimed, publisher())) if claimed is not None else None
     if ended is not None and not ended.conversation.title:
         dispatch(generate_title, str(ended.conversation_id))
 

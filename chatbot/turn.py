@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
@@ -33,6 +33,11 @@ MAX_ATTEMPTS = 5
 DATABASE_AWAY = (DatabaseError, InterfaceError)
 HEARTBEAT_SECONDS = replies.LEASE.total_seconds() / 3
 Status = Message.Status
+
+
+class Claimed(NamedTuple):
+    reply: Message
+    said: list[Said]
 
 
 @dataclass
@@ -72,11 +77,16 @@ def stop(message_id: str) -> None:
         turn.end("stop")
 
 
-async def take(reply_id: UUID, publisher: live.Publisher) -> Message | None:
-    """Run a queued reply to its end. Returns the ended reply; None when it was not ours to write."""
-    claimed = await runtime.db(_claim, reply_id)
-    if claimed is None:
+def claim(reply_id: UUID) -> Claimed | None:
+    """The reply, held from now on, and what was said before it; None when it is not ours to write."""
+    reply = replies.claim(reply_id)
+    if reply is None:
         return None
+    return Claimed(reply, selectors.prompt_messages(reply, limit=settings.REPLY_HISTORY_MESSAGES))
+
+
+async def take(claimed: Claimed, publisher: live.Publisher) -> Message | None:
+    """Write a claimed reply to its end. Returns the ended reply; None when it was lost on the way."""
     reply, said = claimed
     stream = live.Stream(str(reply.conversation_id), str(reply.pk), reply.attempt)
     turn = Turn(reply, stream, publisher, reply.language, said)
@@ -100,14 +110,6 @@ def _run(turn: Turn) -> None:
     running[str(turn.reply.pk)] = turn
     if _heartbeat is None or _heartbeat.done():
         _heartbeat = asyncio.create_task(_hold_leases())
-
-
-def _claim(reply_id: UUID) -> tuple[Message, list[Said]] | None:
-    """The reply, held from now on, and what was said before it."""
-    reply = replies.claim(reply_id)
-    if reply is None:
-        return None
-    return reply, selectors.prompt_messages(reply, limit=settings.REPLY_HISTORY_MESSAGES)
 
 
 async def _outcome(turn: Turn) -> Outcome | None:

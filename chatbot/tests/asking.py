@@ -3,9 +3,8 @@
 from uuid import UUID, uuid4
 
 from accounts.models import User
-from chatbot import live, tasks
+from chatbot import live, tasks, turn
 from chatbot.runtime import db
-from chatbot.turn import take
 from conversations import services
 from conversations.models import Message
 from faqs.models import FAQ, Category, Phrasing
@@ -26,6 +25,12 @@ def make_faqs() -> None:
         faq = FAQ.objects.create(category=category, question=question, answer=answer, status="published")
         Phrasing.objects.create(faq=faq, text=phrasing)
         tasks.embed_faq(faq.pk)
+
+
+async def take(reply_id: UUID, publisher: live.Publisher) -> Message | None:
+    """Run a queued reply as the worker's task does."""
+    claimed = await db(turn.claim, reply_id)
+    return await turn.take(claimed, publisher) if claimed is not None else None
 
 
 async def answer(content: str, publisher: live.Publisher, conversation_id: UUID | None = None) -> Message:

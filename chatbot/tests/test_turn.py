@@ -16,12 +16,11 @@ from benchmarks.fake_llm import FakeLLM
 from chatbot import embedding, live, retrieval, tasks, titles, turn
 from chatbot.providers import registry
 from chatbot.runtime import db, run
-from chatbot.turn import take
 from conversations import replies
 from conversations.models import Conversation, Message
 from faqs.models import FAQ, Embedding
 
-from .asking import answer, post
+from .asking import answer, post, take
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
