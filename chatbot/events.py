@@ -67,11 +67,9 @@ def on_conversation_changed(sender: type, *, conversation: Conversation, deleted
 
 
 def on_message_posted(sender: type, *, messages: list[Message], **kwargs: Any) -> None:
-    from .tasks import analyse_messages, moderate_messages
+    from .tasks import examine_messages
 
-    ids = [str(message.pk) for message in messages]
-    dispatch(moderate_messages, ids)
-    dispatch(analyse_messages, ids)
+    dispatch(examine_messages, [str(message.pk) for message in messages])
 
 
 def on_reply_queued(sender: type, *, reply_id: UUID, **kwargs: Any) -> None:

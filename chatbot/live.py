@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 SHARDS = 16
 TICK_SECONDS = 0.02
 # Ticks stretch under load, so that a worker does not send more deltas than this; to no more than can be read along.
-DELTAS_PER_SECOND = 500
+DELTAS_PER_SECOND = 1000
 LONGEST_TICK_SECONDS = 0.1
 SNAPSHOT_TTL_SECONDS = 600
 CONTROL = "live:control"

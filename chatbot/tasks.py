@@ -122,6 +122,13 @@ def analyse_messages(message_ids: list[str]) -> None:
 
 
 @shared_task
+def examine_messages(message_ids: list[str]) -> None:
+    """What is to be known of new messages, in one task because the way of a task costs more than either."""
+    moderate_messages(message_ids)
+    analyse_messages(message_ids)
+
+
+@shared_task
 def sweep_analysis() -> None:
     waiting = [str(pk) for pk in selectors.unread(before=timezone.now() - MODERATION_GRACE)]
     for start in range(0, len(waiting), MODERATION_BATCH):
