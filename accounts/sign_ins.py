@@ -11,6 +11,7 @@ from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.utils import datetime_from_epoch
 
 from .models import SignIn, User
+from .signals import sign_in_ended
 from .tokens import AccessToken, RefreshToken
 
 log = structlog.get_logger(__name__)
@@ -106,4 +107,14 @@ def revoke_all(*, user: User, but: SignIn | None = None) -> int:
 
 
 def _revoke(rows: QuerySet[SignIn]) -> int:
-    return rows.filter(revoked_at__isnull=True).update(revoked_at=timezone.now())
+    rows = rows.filter(revoked_at__isnull=True)
+    people = set(rows.values_list("user_id", flat=True))
+    ended = rows.update(revoked_at=timezone.now())
+    for user_id in people:
+        announce_end(user_id=user_id)
+    return ended
+
+
+def announce_end(*, user_id: UUID) -> None:
+    """Tell that a sign-in of this person ended, whatever it was: who relies on one looks again."""
+    transaction.on_commit(lambda: sign_in_ended.send_robust(sender=User, user_id=user_id), robust=True)

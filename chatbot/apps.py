@@ -7,7 +7,7 @@ class ChatbotConfig(AppConfig):
     name = "chatbot"
 
     def ready(self) -> None:
-        from accounts.signals import export_requested
+        from accounts.signals import export_requested, sign_in_ended
         from conversations import signals
         from faqs.signals import faq_changed, faqs_changed, job_waiting, publish_requested
 
@@ -18,6 +18,7 @@ class ChatbotConfig(AppConfig):
         signals.reply_queued.connect(events.on_reply_queued, dispatch_uid="dispatch-reply")
         signals.message_posted.connect(events.on_message_posted, dispatch_uid="dispatch-moderation")
         signals.stop_requested.connect(events.on_stop_requested, dispatch_uid="forward-stop")
+        sign_in_ended.connect(events.on_sign_in_ended, dispatch_uid="close-sockets")
         export_requested.connect(events.on_export_requested, dispatch_uid="dispatch-export")
         faq_changed.connect(events.on_faq_changed, dispatch_uid="dispatch-embedding")
         faqs_changed.connect(events.on_faqs_changed, dispatch_uid="dispatch-embeddings")

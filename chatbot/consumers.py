@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 CLOSE_NO_SESSION = 4401
 CLOSE_FORBIDDEN = 4403
 CLOSE_TOO_SLOW = 4408
+CLOSE_SIGN_IN_ENDED = 4409
 CLOSE_RATE_LIMIT = 4429
 # Frames beyond the limit that are answered with an error before the socket is closed.
 REFUSALS = 400
@@ -251,6 +252,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
             if frame["type"] == "message" and frame["status"] in Message.ACTIVE:
                 await self.watch(frame["conversation_id"])
             self.outbox.put(frame)
+
+    async def sign_in_ended(self, event: dict[str, Any]) -> None:
+        """The channel layer's event: a sign-in of this user ended, perhaps ours. Connecting again tells."""
+        await self.shut(CLOSE_SIGN_IN_ENDED)
 
     async def watch(self, conversation_id: str) -> None:
         if conversation_id not in self.watched:

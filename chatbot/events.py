@@ -27,13 +27,13 @@ def group_of(user_id: UUID) -> str:
     return f"user.{user_id.hex}"
 
 
-async def _send(group: str, frames: list[protocol.Frame]) -> None:
+async def _send(user_id: UUID, event: dict[str, Any]) -> None:
     layer = get_channel_layer()
     if layer is None:
         return
     try:
         async with asyncio.timeout(SEND_SECONDS):
-            await layer.group_send(group, {"type": "frames", "frames": frames, "sender": ""})
+            await layer.group_send(group_of(user_id), event)
     except (RedisError, OSError) as error:
         LIVE_FAILURES.labels("broadcast").inc()
         log.warning("broadcast_failed", error=type(error).__name__)
@@ -41,7 +41,7 @@ async def _send(group: str, frames: list[protocol.Frame]) -> None:
 
 def broadcast(user_id: UUID, frames: list[protocol.Frame]) -> None:
     """Send frames to all sockets of a user, soon; a Redis that is away is not the caller's business."""
-    runtime.soon(_send(group_of(user_id), frames))
+    runtime.soon(_send(user_id, {"type": "frames", "frames": frames, "sender": ""}))
 
 
 def dispatch(task: "Task[Any, Any]", *args: Any, countdown: float = 0) -> None:
@@ -80,6 +80,10 @@ def on_reply_queued(sender: type, *, reply_id: UUID, **kwargs: Any) -> None:
 
 def on_stop_requested(sender: type, *, reply_id: UUID, **kwargs: Any) -> None:
     runtime.soon(live.request_stop(str(reply_id)))
+
+
+def on_sign_in_ended(sender: type, *, user_id: UUID, **kwargs: Any) -> None:
+    runtime.soon(_send(user_id, {"type": "sign_in.ended"}))
 
 
 def on_faqs_changed(sender: type, *, faq_ids: list[int], **kwargs: Any) -> None:

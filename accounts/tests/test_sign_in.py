@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 import requests
@@ -18,6 +19,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from accounts.roles import sync_role
+from accounts.signals import sign_in_ended
 
 from .oidc_provider import CLIENT_ID, CLIENT_SECRET, Provider
 
@@ -258,3 +260,46 @@ def test_services_without_keys_are_not_offered(db: None, client: Client, path: s
     assert client.get(f"/accounts/{path}").status_code == 404
     assert "Sign in with a passkey" in client.get("/accounts/login/").content.decode()
     assert "Sign in with Google" not in client.get("/accounts/login/").content.decode()
+
+
+# -- who is told that a sign-in ended ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def told() -> Iterator[list[UUID]]:
+    """The people whose sign-ins ended."""
+    people: list[UUID] = []
+
+    def listen(sender: type, *, user_id: UUID, **kwargs: Any) -> None:
+        people.append(user_id)
+
+    sign_in_ended.connect(listen)
+    yield people
+    sign_in_ended.disconnect(listen)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_end_of_a_browsers_session_is_told(told: list[UUID], client: Client) -> None:
+    ada = account()
+    client.force_login(ada)
+    assert told == []
+    client.post("/accounts/logout/")
+    assert told == [ada.pk]
+    client.post("/chat/guest")
+    client.session.flush()
+    assert told == [ada.pk]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("change", ["password", "closed"])
+def test_what_locks_sessions_out_is_told(told: list[UUID], change: str) -> None:
+    ada = account()
+    ada.first_name = "Ada"
+    ada.save()
+    assert told == []
+    if change == "password":
+        ada.set_password("another correct horse")
+    else:
+        ada.is_active = False
+    ada.save()
+    assert told == [ada.pk]

@@ -291,6 +291,24 @@ async def test_a_token_that_does_not_count_closes_with_4401(user: User) -> None:
     assert (await socket.receive_output(5))["code"] == 4401
 
 
+async def test_the_end_of_a_sign_in_closes_the_sockets_of_its_user_alone(user: User) -> None:
+    bob = await db(User.objects.create_user, "bob@example.com", "correct horse battery")
+    pairs = [await db(sign_ins.begin, user=one, user_agent="test", address="127.0.0.1") for one in (user, bob)]
+    sockets = [with_token(pair.sign_in.user, pair.access, subprotocol=False) for pair in pairs]
+    for socket in sockets:
+        await socket.connect(timeout=5)
+        assert orjson.loads(await socket.receive_from(5))["type"] == "ready"
+    await db(sign_ins.end, token=pairs[0].refresh)
+    assert (await sockets[0].receive_output(5))["code"] == 4409
+    await sockets[1].send_to(text_data='{"type":"ping","id":1}')
+    assert orjson.loads(await sockets[1].receive_from(5)) == {"type": "pong", "id": 1}
+    again = with_token(user, pairs[0].access, subprotocol=False)
+    await again.connect(timeout=5)
+    assert (await again.receive_output(5))["code"] == 4401
+    await sockets[1].disconnect()
+    await ends.hub().aclose()
+
+
 async def test_a_token_in_the_address_is_not_looked_at(user: User) -> None:
     pair = await db(sign_ins.begin, user=user, user_agent="test", address="127.0.0.1")
     guarded = SocketAuthentication(URLRouter(websocket_urlpatterns))
