@@ -1,4 +1,4 @@
-"""Liveness, and readiness with a status of its own for each thing that Parley needs."""
+"""Liveness, readiness with a status of its own for each thing that Parley needs, and metrics."""
 
 import asyncio
 import socket
@@ -10,8 +10,12 @@ import structlog
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.crypto import constant_time_compare
+from django_prometheus.exports import ExportToDjangoView
 from redis.exceptions import RedisError
+
+from accounts.authentication import bearer_of
 
 from . import live as live_traffic
 from . import runtime
@@ -32,6 +36,17 @@ def note_worker(eventer: Any) -> None:
         cache.set(f"worker:{queue}", time.time(), WORKER_TTL_SECONDS)
     except (RedisError, OSError) as error:
         log.warning("heartbeat_not_stored", error=type(error).__name__)
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    """For Prometheus; where a token is set, only for who bears it."""
+    held = bearer_of(request.headers.get("Authorization", "").encode())
+    if settings.METRICS_TOKEN and not constant_time_compare(held or "", settings.METRICS_TOKEN):
+        return HttpResponse(
+            "Send METRICS_TOKEN as a bearer token.\n", "text/plain", 401, headers={"WWW-Authenticate": "Bearer"}
+        )
+    exported: HttpResponse = ExportToDjangoView(request)
+    return exported
 
 
 def live(request: HttpRequest) -> JsonResponse:

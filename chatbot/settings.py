@@ -277,6 +277,7 @@ UNFOLD = {
     "SCRIPTS": [lambda _request: static("js/admin.js")],
 }
 PROMETHEUS_EXPORT_MIGRATIONS = False
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 # -- the REST API ---------------------------------------------------------------------------------------------
 REST_FRAMEWORK, SPECTACULAR_SETTINGS, SIMPLE_JWT = api.REST_FRAMEWORK, api.SPECTACULAR_SETTINGS, api.SIMPLE_JWT

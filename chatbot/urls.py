@@ -39,7 +39,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("health", health.live, name="health"),
     path("health/ready", health.ready, name="health_ready"),
-    path("", include("django_prometheus.urls")),
+    path("metrics", health.metrics, name="metrics"),
 ]
 
 handler400 = "rest.errors.bad_request"

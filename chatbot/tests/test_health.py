@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from django.core.cache import cache
 from django.test import Client
@@ -39,3 +41,15 @@ def test_ready_when_everything_is_there(client: Client) -> None:
 
 def test_metrics_are_exported(client: Client) -> None:
     assert b"parley_sockets" in client.get("/metrics").content
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"), [(None, 401), ("Bearer other", 401), ("Basic right", 401), ("Bearer right", 200)]
+)
+def test_metrics_with_a_token_are_for_who_bears_it(
+    client: Client, settings: Any, sent: str | None, status: int
+) -> None:
+    settings.METRICS_TOKEN = "right"
+    response = client.get("/metrics", headers={} if sent is None else {"authorization": sent})
+    assert response.status_code == status
+    assert (b"parley_sockets" in response.content) == (status == 200)
