@@ -6,9 +6,24 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging
 from kombu import Queue
+from kombu.transport import redis
+from redis.exceptions import ConnectionError as BrokerAway
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatbot.settings")
 
+
+class Channel(redis.Channel):
+    """A channel that can be closed when the broker is away: kombu 5.7 ends the worker with an AttributeError instead."""
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        if self.connection.client is None:
+            # Of the kind that kombu passes over while it closes.
+            raise BrokerAway("The transport is closed.")
+        parameters: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[misc]
+        return parameters
+
+
+redis.Transport.Channel = Channel
 app = Celery("parley")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 # Unnamed exchange: a message goes straight to the queue of its routing key, with no binding in Redis that a flush could lose.

@@ -82,7 +82,8 @@ async def drive(
 
     `gap` bounds the seconds between two faults, `pause` is how long a visitor thinks on average.
     """
-    seen, began = Seen(), time.monotonic()
+    seen, began, died = Seen(), time.monotonic(), list[str]()
+    supervisor = asyncio.create_task(supervise(b.system, died))
     async with Proxy(b.system.port) as proxy, Agent(b.system) as agent:
         faults = Faults(b, proxy, random.Random(1), pace=0.3 if each_once else 1)
         end = asyncio.Event()
@@ -94,7 +95,23 @@ async def drive(
             await asyncio.wait(living)
         await quiet(b.system)
     await settle(b.system)
-    return Run(clients, time.monotonic() - began, seen, faults, judge(b.system, seen), warm, held(b.system))
+    supervisor.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await supervisor
+    violations = judge(b.system, seen) | {"ended by itself": died}
+    return Run(clients, time.monotonic() - began, seen, faults, violations, warm, held(b.system))
+
+
+async def supervise(system: LiveSystem, died: list[str]) -> None:
+    """Start again what ended and was not told to, and keep the end of its log."""
+    while True:
+        for name, process in list(system.processes.items()):
+            if (status := process.poll()) is not None:
+                died.append(name)
+                tail = (system.directory / f"{name}.log").read_text(errors="replace")[-3000:]
+                print(f"{name} ended by itself with {status}:\n{tail}", file=sys.stderr, flush=True)
+                system.start(name)
+        await asyncio.sleep(1)
 
 
 async def disturb(faults: Faults, until: float, gap: tuple[float, float], *, each_once: bool) -> dict[str, Held]:

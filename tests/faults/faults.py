@@ -56,7 +56,8 @@ class Faults:
 
     async def _rolling_restart(self) -> None:
         """One process after the other is asked to end, and started again: a deploy."""
-        for name, process in list(self.system.processes.items()):
+        for name in list(self.system.processes):
+            process = self.system.processes.pop(name)
             process.terminate()
             await asyncio.to_thread(process.wait, 120)
             self.system.start(name)
