@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -17,7 +16,7 @@ import psycopg
 
 from deploy.embedded import Services
 from deploy.processes import dies_with_parent
-from deploy.tests.processes import free_port
+from deploy.tests.processes import free_port, until
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS_TO_START = 60
@@ -133,12 +132,11 @@ class LiveSystem:
 
     def wait(self, condition: Callable[[], object], what: str, seconds: float = SECONDS_TO_START) -> None:
         """Poll a condition of other processes. Raises AssertionError with the logs' ends when it does not come."""
-        until = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > until:
-                tails = [f"--- {log.name}\n{log.read_text()[-2000:]}" for log in self.directory.glob("*.log")]
-                raise AssertionError(f"waited {seconds} s for {what}\n" + "\n".join(tails))
-            time.sleep(0.05)
+        try:
+            until(condition, what, seconds)
+        except AssertionError as error:
+            tails = [f"--- {log.name}\n{log.read_text()[-2000:]}" for log in self.directory.glob("*.log")]
+            raise AssertionError("\n".join([str(error), *tails])) from None
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.database_url, autocommit=True) as connection:
