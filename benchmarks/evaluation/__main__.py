@@ -11,7 +11,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmarks.live import django_here
 
@@ -38,6 +37,8 @@ class Result:
 
 def load(data: DataSet) -> dict[str, int]:
     """Publish the set's FAQs, embed them as the worker does, and tell their ids by key."""
+    from django.utils import timezone
+
     from chatbot import embedding
     from chatbot.retrieval import live_models
     from faqs.models import FAQ, Category, Embedding, Phrasing
@@ -50,7 +51,7 @@ def load(data: DataSet) -> dict[str, int]:
             question=entry.texts[0][:300],
             answer=entry.answer,
             status=FAQ.Status.PUBLISHED,
-            published_at=category_time(),
+            published_at=timezone.now(),
             slug=f"faq-{number}",
         )
         for number, entry in enumerate(data.entries)
@@ -62,12 +63,6 @@ def load(data: DataSet) -> dict[str, int]:
     assert Embedding.objects.exists()
     live_models.forget()
     return {entry.key: faq.pk for faq, entry in pairs}
-
-
-def category_time() -> Any:
-    from django.utils import timezone
-
-    return timezone.now()
 
 
 def fit(questions: Sequence[Asked], ids: dict[str, int]) -> None:
