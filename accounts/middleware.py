@@ -1,38 +1,25 @@
 """Staff without the second factor that they need reach nothing but the pages on which they set it up."""
 
-from collections.abc import Awaitable, Callable
-from typing import cast
+from collections.abc import Callable
 
-from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils.decorators import sync_and_async_middleware
 from django.utils.translation import gettext as _
 
 from .mfa import lacks_required_factor
 from .models import User
 
-GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 ALWAYS = ("/accounts/", "/static/", "/health", "/metrics")
 
 
-@sync_and_async_middleware
-def second_factor(get_response: GetResponse) -> GetResponse:
-    if iscoroutinefunction(get_response):
-
-        async def later(request: HttpRequest) -> HttpResponseBase:
-            refusal = await sync_to_async(_refusal)(request) if _concerns(request) else None
-            return refusal or await cast(Awaitable[HttpResponseBase], get_response(request))
-
-        return later
-
-    def now(request: HttpRequest) -> HttpResponseBase:
+def second_factor(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    def middleware(request: HttpRequest) -> HttpResponse:
         refusal = _refusal(request) if _concerns(request) else None
-        return refusal or cast(HttpResponseBase, get_response(request))
+        return refusal or get_response(request)
 
-    return now
+    return middleware
 
 
 def _concerns(request: HttpRequest) -> bool:

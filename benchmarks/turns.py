@@ -1,7 +1,8 @@
 """`python -m benchmarks.turns`: what a turn costs between the language model and the visitor.
 
 Sockets ask at evenly spread moments; the model streams stamped tokens at 30 a second. Printed per number of streams: the time to
-the first token added to a direct call in the same run, the lateness of tokens, and CPU-ms per 1,000 tokens by process.
+the first token added to a direct call in the same run, the lateness of tokens, and CPU-ms per 1,000 tokens by process: of whole
+turns, and last what the tokens alone cost (the relay), from answers of twice the length.
 """
 
 import argparse
@@ -118,8 +119,16 @@ async def spread(count: int, seconds: float, one: Callable[[int], Awaitable[None
     await asyncio.gather(*(start(number) for number in range(count)))
 
 
-async def measure(b: Bench, streams: int, watchers: int, rounds: int, tokens: int) -> bool:
-    """Print one line; whether 99% of the tokens were less than `LATE_MS` late and every answer ended well."""
+@dataclass(frozen=True)
+class Cost:
+    """Of a run's turns, in CPU-ms each. `in_time`: 99% of the tokens were less than `LATE_MS` late and every answer ended well."""
+
+    turn_ms: float
+    in_time: bool
+
+
+async def measure(b: Bench, streams: int, watchers: int, rounds: int, tokens: int) -> Cost:
+    """Print one line."""
     asked, length = questions(), FIRST_SECONDS + tokens / RATE
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
         await set_pace(http, b.model_url, tokens)
@@ -149,7 +158,13 @@ async def measure(b: Bench, streams: int, watchers: int, rounds: int, tokens: in
             for tab in row:
                 await tab.socket.close()
     report(streams, watchers, rounds * tokens, plain, through, watched, spent, seconds)
-    return percentile(through.late_ms + watched.late_ms, 0.99) < LATE_MS and not through.broken + watched.broken
+    late = percentile(through.late_ms + watched.late_ms, 0.99)
+    return Cost(sum(ours(spent).values()) / streams / rounds, late < LATE_MS and not through.broken + watched.broken)
+
+
+def ours(spent: dict[str, float]) -> dict[str, float]:
+    """The CPU-ms of Parley's processes and servers."""
+    return {name: value for name, value in spent.items() if name not in {"model", "load"}}
 
 
 def header() -> None:
@@ -168,7 +183,7 @@ def report(
     seconds: float,
 ) -> None:
     thousands = streams * tokens / 1000
-    ours = {name: spent[name] / thousands for name in spent if name not in {"model", "load"}}
+    per_process = {name: value / thousands for name, value in ours(spent).items()}
     added = [percentile(through.first_ms, share) - percentile(plain.first_ms, share) for share in (0.5, 0.95)]
     late = through.late_ms + watched.late_ms
     cells = [
@@ -178,8 +193,8 @@ def report(
         f"{added[1]:8.1f}",
         f"{percentile(late, 0.5):8.1f}",
         f"{percentile(late, 0.99):8.1f}",
-        f"{sum(ours.values()):8.0f}",
-        "  " + " ".join(f"{name} {value:.0f}" for name, value in ours.items()),
+        f"{sum(per_process.values()):8.0f}",
+        "  " + " ".join(f"{name} {value:.0f}" for name, value in per_process.items()),
         f" load {spent['load'] / seconds / 10:.0f}% model {spent['model'] / seconds / 10:.0f}%",
         f" broken {through.broken + watched.broken}" if through.broken + watched.broken else "",
     ]
@@ -197,11 +212,17 @@ def main() -> None:
         for tabs in options.tabs:
             header()
             in_time = 0
+            costs: list[Cost] = []
             for streams in options.streams:
-                if not asyncio.run(measure(b, streams, tabs - 1, options.rounds, options.tokens)):
+                costs.append(asyncio.run(measure(b, streams, tabs - 1, options.rounds, options.tokens)))
+                if not costs[-1].in_time:
                     break
                 in_time = streams
             print(f"99% of tokens under {LATE_MS} ms late with up to {in_time} streams, {tabs} tabs each")
+            streams = options.streams[0]
+            longer = asyncio.run(measure(b, streams, tabs - 1, options.rounds, 2 * options.tokens))
+            relay = (longer.turn_ms - costs[0].turn_ms) / options.tokens * 1000
+            print(f"relay at {streams} streams, {tabs} tabs each: {relay:.0f} CPU-ms per 1,000 tokens")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The Celery application: queue `replies` for answers, `default` for everything else."""
 
 import os
+from contextlib import suppress
 from typing import Any
 
 from celery import Celery
@@ -14,6 +15,20 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatbot.settings")
 
 class Channel(redis.Channel):
     """A channel that can be closed when the broker is away: kombu 5.7 ends the worker with an AttributeError instead."""
+
+    def _restore(self, message: Any, leftmost: bool = False) -> None:
+        """Put back what was fetched and not begun. Without a broker the sweeps find it; kombu would write it into a file."""
+        with suppress(*self.connection_errors):  # type: ignore[attr-defined]
+            super()._restore(message, leftmost)  # type: ignore[call-arg]
+
+    def _create_client(self, asynchronous: bool = False) -> Any:
+        """One for all that is published; kombu makes one for each message, which takes longer than to send it."""
+        if asynchronous:
+            return super()._create_client(asynchronous=True)  # type: ignore[misc]
+        kept = self.__dict__.get("kept_client")
+        if kept is None or kept.connection_pool is not self.pool:  # type: ignore[attr-defined]
+            kept = self.kept_client = super()._create_client()  # type: ignore[misc]
+        return kept
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         if self.connection.client is None:

@@ -1,6 +1,5 @@
 """The chat socket: one per browser tab or device, all conversations of its user (docs/protocol.md)."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
@@ -19,6 +18,7 @@ from rest import limits
 from . import live, protocol
 from .ends import hub, inbox
 from .events import group_of
+from .inbox import Limited
 from .metrics import SOCKETS, SOCKETS_CLOSED
 from .outbox import Outbox
 from .protocol import FrameError, Incoming
@@ -126,6 +126,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self._handle(frame)
         except FrameError as error:
             self.outbox.put(error.frame)
+        except Limited as error:
+            later = {"retry_after": error.verdict.reset}
+            self._error("rate_limited", "Too many messages; send this one again later.", where | later)
         except (Conversation.DoesNotExist, Message.DoesNotExist):
             self._error("not_found", "There is no such conversation or message of yours.", where)
         except (DatabaseError, InterfaceError, TimeoutError) as error:
@@ -160,17 +163,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
         elif str(conversation_id) not in self.watched:
             await db(selectors.get_conversation, self.user, conversation_id)
             await self.watch(str(conversation_id))
-        await self._count_message(frame)
-        posted = await inbox().post(Post(self.user, content, client_id, conversation_id, frame.language()))
+        post = Post(self.user, content, client_id, conversation_id, frame.language())
+        # A message counts against the same limits as a request.
+        posted = await inbox().post(post, limits.person(self.user.pk, limits.scope_address(self.scope)))
         self.outbox.put(protocol.ack_frame(posted.message, duplicate=posted.duplicate))
-
-    async def _count_message(self, frame: Incoming) -> None:
-        """A message counts against the same limits as a request."""
-        allowances = limits.person(self.user.pk, limits.scope_address(self.scope))
-        verdict = await asyncio.to_thread(limits.take, "person", allowances, told=False)
-        if not verdict.allowed:
-            where = frame.where() | {"retry_after": verdict.reset}
-            raise FrameError("rate_limited", "Too many messages; send this one again later.", **where)
 
     async def on_sync(self, frame: Incoming) -> None:
         conversation_id = frame.optional_uuid("conversation_id")

@@ -47,7 +47,8 @@ def broadcast(user_id: UUID, frames: list[protocol.Frame]) -> None:
 def dispatch(task: "Task[Any, Any]", *args: Any, countdown: float = 0) -> None:
     """Queue a task if the broker can be reached; a sweep does it otherwise."""
     try:
-        task.apply_async(args=args, countdown=countdown)
+        # Celery would put what it prints of the arguments, such as a question, beside them.
+        task.apply_async(args=args, countdown=countdown, argsrepr="")  # type: ignore[call-arg]
     except (OperationalError, RedisError, OSError) as error:
         DISPATCH_FAILURES.labels(task.name).inc()
         log.warning("dispatch_failed", task=task.name, error=type(error).__name__)
@@ -72,10 +73,10 @@ def on_message_posted(sender: type, *, messages: list[Message], **kwargs: Any) -
     dispatch(examine_messages, [str(message.pk) for message in messages])
 
 
-def on_reply_queued(sender: type, *, reply_id: UUID, **kwargs: Any) -> None:
+def on_reply_queued(sender: type, *, reply: Message, asked: str, **kwargs: Any) -> None:
     from .tasks import run_reply
 
-    dispatch(run_reply, str(reply_id))
+    dispatch(run_reply, str(reply.pk), asked, reply.language)
 
 
 def on_stop_requested(sender: type, *, reply_id: UUID, **kwargs: Any) -> None:

@@ -1,13 +1,11 @@
 """The headers that tell a browser what a page of ours may do, on every response."""
 
 import secrets
-from collections.abc import Awaitable, Callable
-from typing import cast
+from collections.abc import Callable
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.utils.functional import SimpleLazyObject
 
 POLICY = (
@@ -34,7 +32,6 @@ PERMISSIONS = ", ".join(
         "xr-spatial-tracking",
     )
 )
-GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
 
 def policy(request: HttpRequest) -> str:
@@ -63,24 +60,15 @@ def _socket(request: HttpRequest) -> str:
 
 
 class SecurityHeadersMiddleware:
-    """Works in both kinds of stack, so that async views stay async."""
-
-    sync_capable = async_capable = True
-
-    def __init__(self, get_response: GetResponse) -> None:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
-        self.is_async = iscoroutinefunction(get_response)
-        if self.is_async:
-            markcoroutinefunction(self)
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+    def __call__(self, request: HttpRequest) -> HttpResponse:
         _offer_nonce(request)
-        if self.is_async:
-            return self._later(request)
-        return _protect(request, cast(HttpResponseBase, self.get_response(request)))
-
-    async def _later(self, request: HttpRequest) -> HttpResponseBase:
-        return _protect(request, await cast(Awaitable[HttpResponseBase], self.get_response(request)))
+        response = self.get_response(request)
+        response.headers.setdefault("Content-Security-Policy", policy(request))
+        response.headers.setdefault("Permissions-Policy", PERMISSIONS)
+        return response
 
 
 def _offer_nonce(request: HttpRequest) -> None:
@@ -89,9 +77,3 @@ def _offer_nonce(request: HttpRequest) -> None:
         return secrets.token_urlsafe(16)
 
     request.csp_nonce = SimpleLazyObject(make)  # type: ignore[attr-defined]
-
-
-def _protect(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    response.headers.setdefault("Content-Security-Policy", policy(request))
-    response.headers.setdefault("Permissions-Policy", PERMISSIONS)
-    return response

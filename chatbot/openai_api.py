@@ -11,7 +11,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from conversations.models import Message
-from conversations.selectors import Said
+from conversations.replies import Said
 from rest.fields import Choice, Text, YesNo
 from rest.problems import refused
 

@@ -1,6 +1,7 @@
 """From a question to passages and a decision: answer, ask back, or say that the knowledge base does not know."""
 
 import asyncio
+import contextlib
 import time
 from array import array
 from collections import OrderedDict
@@ -17,7 +18,7 @@ from faqs.models import EmbeddingModel
 from faqs.selectors import Passage
 from rest.problems import Unavailable
 
-from . import confidence, followups, guard, ranking, runtime, wishes
+from . import confidence, followups, guard, ranking, runtime, understanding, wishes
 from .confidence import Calibration
 from .providers import registry
 from .providers.base import Embedder, ProviderError
@@ -122,21 +123,30 @@ def with_head(model: EmbeddingModel, embedder: Embedder, before: LiveModel | Non
 
 
 class QuestionVectors:
-    """The vectors of the latest questions: what many visitors ask in the same words is embedded once."""
+    """The vectors of the latest questions: what many visitors ask in the same words, or several look for, is embedded once."""
 
     def __init__(self, size: int) -> None:
         self.size = size
         self._vectors: OrderedDict[tuple[str, str, str], array[float]] = OrderedDict()
+        self._coming: dict[tuple[str, str, str], asyncio.Task[array[float]]] = {}
 
     async def of(self, embedder: Embedder, question: str) -> Sequence[float]:
         """Raises ProviderError when the question cannot be embedded."""
         key = (embedder.provider, embedder.name, question)
-        if key not in self._vectors:
-            self._vectors[key] = array("f", (await embedder.embed([question]))[0])
-            if len(self._vectors) > self.size:
-                self._vectors.popitem(last=False)
-        self._vectors.move_to_end(key)
+        if key in self._vectors:
+            self._vectors.move_to_end(key)
+            return self._vectors[key]
+        if key not in self._coming:
+            self._coming[key] = asyncio.create_task(self._embed(embedder, question))
+            self._coming[key].add_done_callback(lambda _: self._coming.pop(key))
+        # Whoever gives up does so for himself.
+        self._vectors[key] = await asyncio.shield(self._coming[key])
+        if len(self._vectors) > self.size:
+            self._vectors.popitem(last=False)
         return self._vectors[key]
+
+    async def _embed(self, embedder: Embedder, question: str) -> "array[float]":
+        return array("f", (await embedder.embed([question]))[0])
 
     def forget(self) -> None:
         self._vectors.clear()
@@ -144,6 +154,14 @@ class QuestionVectors:
 
 live_models = LiveModels()
 question_vectors = QuestionVectors(QUESTIONS_KEPT)
+
+
+async def embed_ahead(question: str, language: str) -> None:
+    """Begin with what is needed once a question is looked for, which is likely to be soon. `language` is the conversation's."""
+    with contextlib.suppress(ProviderError, DatabaseError, InterfaceError):
+        live = await live_models.covering(understanding.language_of(question, language))
+        if live is not None:
+            await question_vectors.of(live.embedder, question)
 
 
 async def retrieve(

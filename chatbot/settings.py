@@ -76,8 +76,9 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "accounts.middleware.second_factor",
     "django_structlog.middlewares.RequestMiddleware",
-    "rest.middleware.RateLimitHeadersMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
+    # Only synchronous, and so is everything around it: with an asynchronous one inside, Django would change threads for each.
+    "rest.middleware.RateLimitHeadersMiddleware",
 ]
 
 ROOT_URLCONF = "chatbot.urls"
@@ -101,7 +102,7 @@ TEMPLATES: list[dict[str, Any]] = [
 
 # -- PostgreSQL and Redis ------------------------------------------------------------------------------------
 DATABASES = {"default": env.db("DATABASE_URL", default="postgres://postgres@127.0.0.1:5432/parley")}
-DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASES["default"]["ENGINE"] = "chatbot.postgresql"
 DATABASES["default"]["OPTIONS"] = DATABASES["default"].get("OPTIONS", {}) | {
     # Without the first an index scan of vectors with a selective filter starves of rows; the second finds a search's candidates in
     # one go; without the third the planner reads all vectors of a small knowledge base instead of the index.
@@ -142,7 +143,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = (
-    {"visibility_timeout": 3600, "socket_connect_timeout": 5, "health_check_interval": 10, "socket_keepalive": True}
+    # The sweeps find what a worker took along when it died: what was fetched is not written to Redis, and deleted there, for each task.
+    {"ack_emulation": False, "socket_connect_timeout": 5, "health_check_interval": 10, "socket_keepalive": True}
     if CELERY_BROKER_URL.startswith(("redis", "valkey"))
     else {}
 )

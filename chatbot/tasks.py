@@ -1,6 +1,7 @@
 """The work off the request path. Every task may run twice or late: the database decides what is left to do."""
 
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import timedelta
 from functools import cache
@@ -23,7 +24,7 @@ from faqs import curation, publishing
 from faqs import selectors as knowledge
 from faqs.models import FAQ
 
-from . import analysis, embedding, fitting, gaps, gate, health, live, runtime, titles, turn, understanding
+from . import analysis, embedding, fitting, gaps, gate, health, live, retrieval, runtime, titles, turn, understanding
 from .events import dispatch
 from .metrics import SWEPT
 from .providers import registry
@@ -56,8 +57,11 @@ def publisher() -> live.Publisher:
 
 
 @shared_task
-def run_reply(reply_id: str) -> None:
-    claimed = turn.claim(UUID(reply_id))
+def run_reply(reply_id: str, asked: str = "", language: str = "en") -> None:
+    """`asked` in a conversation of this language is probably what is to be answered: it is embedded while the reply is claimed."""
+    if asked:
+        runtime.soon(retrieval.embed_ahead(asked, language))
+    claimed = replies.claim(UUID(reply_id), history=settings.REPLY_HISTORY_MESSAGES)
     # No connection is held while tokens stream.
     connection.close()
     ended = runtime.run(turn.take(claimed, publisher())) if claimed is not None else None
@@ -81,10 +85,16 @@ def generate_title(conversation_id: str) -> None:
 
 @shared_task
 def moderate_messages(message_ids: list[str]) -> None:
+    _moderate_all(Message.objects.filter(pk__in=message_ids))
+
+
+def _moderate_all(messages: Iterable[Message]) -> None:
     try:
-        for message in Message.objects.filter(pk__in=message_ids, moderation__isnull=True):
-            _moderate(message)
+        for message in messages:
+            if message.moderation is None:
+                _moderate(message)
     except ProviderError as error:
+        # The sweep comes back to them.
         log.warning("moderation_postponed", error=error.code)
 
 
@@ -113,9 +123,14 @@ def sweep_moderation() -> None:
 
 @shared_task
 def analyse_messages(message_ids: list[str]) -> None:
+    _analyse_all(Message.objects.filter(pk__in=message_ids))
+
+
+def _analyse_all(messages: Iterable[Message]) -> None:
     try:
-        for message in Message.objects.filter(pk__in=message_ids, analysis__isnull=True):
-            analysis.analyse(message)
+        for message in messages:
+            if message.analysis is None:
+                analysis.analyse(message)
     except ProviderError as error:
         # The sweep comes back to them.
         log.warning("analysis_postponed", error=error.code)
@@ -124,8 +139,9 @@ def analyse_messages(message_ids: list[str]) -> None:
 @shared_task
 def examine_messages(message_ids: list[str]) -> None:
     """What is to be known of new messages, in one task because the way of a task costs more than either."""
-    moderate_messages(message_ids)
-    analyse_messages(message_ids)
+    messages = list(Message.objects.filter(pk__in=message_ids))
+    _moderate_all(messages)
+    _analyse_all(messages)
 
 
 @shared_task

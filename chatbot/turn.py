@@ -7,17 +7,15 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
-from uuid import UUID
+from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
-from conversations import replies, selectors, services
+from conversations import replies, services
 from conversations.models import Message
-from conversations.replies import Outcome
-from conversations.selectors import Said
+from conversations.replies import Claimed, Outcome, Said
 
 from . import compose, live, mood, notes, prompt, runtime, understanding
 from .citations import Citations
@@ -33,11 +31,6 @@ MAX_ATTEMPTS = 5
 DATABASE_AWAY = (DatabaseError, InterfaceError)
 HEARTBEAT_SECONDS = replies.LEASE.total_seconds() / 3
 Status = Message.Status
-
-
-class Claimed(NamedTuple):
-    reply: Message
-    said: list[Said]
 
 
 @dataclass
@@ -75,14 +68,6 @@ def stop(message_id: str) -> None:
     """End a reply that this process is writing; others are none of its business."""
     if turn := running.get(message_id):
         turn.end("stop")
-
-
-def claim(reply_id: UUID) -> Claimed | None:
-    """The reply, held from now on, and what was said before it; None when it is not ours to write."""
-    reply = replies.claim(reply_id)
-    if reply is None:
-        return None
-    return Claimed(reply, selectors.prompt_messages(reply, limit=settings.REPLY_HISTORY_MESSAGES))
 
 
 async def take(claimed: Claimed, publisher: live.Publisher) -> Message | None:

@@ -11,7 +11,7 @@ from accounts.models import User
 from . import signals
 from .log import locked
 from .models import Conversation, Message
-from .selectors import Said
+from .replies import Said
 
 API_TAG = "api"
 

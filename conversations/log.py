@@ -102,8 +102,9 @@ class Log:
     def announce(self) -> None:
         user_id, changed, queued = self.conversation.user_id, self.changed, self.queued
         if queued is not None:
+            asked = "\n".join(message.content for message in self.added if message.role == Message.Role.USER)
             transaction.on_commit(
-                lambda: signals.reply_queued.send_robust(sender=Message, reply_id=queued.pk), robust=True
+                lambda: signals.reply_queued.send_robust(sender=Message, reply=queued, asked=asked), robust=True
             )
         if changed:
             transaction.on_commit(

@@ -4,10 +4,11 @@ A worker holds a streaming reply by a lease and writes only under the `attempt` 
 started under, so neither a worker that was thought dead nor one that a human took over from can speak.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -44,15 +45,42 @@ class Outcome:
 # One statement, so that the row's lock orders it against posting: a message that moves a queued reply behind itself does so
 # before the claim, and is answered by it, or finds the reply streaming.
 _CLAIM = """
-UPDATE conversations_message SET status = 'streaming', attempt = attempt + 1, lease_expires_at = %(lease)s
-WHERE id = %(id)s AND (status = 'queued' OR (status = 'streaming' AND lease_expires_at <= %(now)s)) RETURNING *
+WITH claimed AS (
+    UPDATE conversations_message SET status = 'streaming', attempt = attempt + 1, lease_expires_at = %(lease)s
+    WHERE id = %(id)s AND (status = 'queued' OR (status = 'streaming' AND lease_expires_at <= %(now)s)) RETURNING *
+)
+SELECT claimed.*, (
+    SELECT coalesce(json_agg(json_build_array(role, content, metadata, analysis) ORDER BY position), '[]') FROM (
+        SELECT * FROM conversations_message said
+        WHERE said.conversation_id = claimed.conversation_id AND said.position < claimed.position
+            AND said.type = 'text' AND said.status IN ('sent', 'stopped') AND said.content <> ''
+        ORDER BY said.position DESC LIMIT %(history)s
+    ) latest WHERE NOT coalesce((moderation ->> 'flagged')::boolean, false)
+) AS said FROM claimed
 """
 
 
-def claim(reply_id: UUID) -> Message | None:
-    """Take a waiting (or abandoned) reply under a new attempt; None when there is nothing to take."""
+class Said(NamedTuple):
+    role: str
+    content: str
+    metadata: Mapping[str, Any] = MappingProxyType({})
+    analysis: dict[str, Any] | None = None
+
+
+class Claimed(NamedTuple):
+    """A reply that is ours to write, and what was said before it, in reading order; flagged and failed messages are left out."""
+
+    reply: Message
+    said: list[Said]
+
+
+def claim(reply_id: UUID, *, history: int = 0) -> Claimed | None:
+    """Take a waiting (or abandoned) reply under a new attempt, with its last `history` messages; None when there is nothing to take."""
     now = timezone.now()
-    return next(iter(Message.objects.raw(_CLAIM, {"id": reply_id, "now": now, "lease": now + LEASE})), None)
+    parameters = {"id": reply_id, "now": now, "lease": now + LEASE, "history": history}
+    for reply in Message.objects.raw(_CLAIM, parameters):
+        return Claimed(reply, [Said(*row) for row in reply.said])  # type: ignore[attr-defined]
+    return None
 
 
 _RENEW = """
@@ -88,6 +116,7 @@ def finish(reply: Message, outcome: Outcome) -> Message | None:
 
 def _end(log: Log, reply: Message, outcome: Outcome) -> Message | None:
     values = vars(outcome) | {"lease_expires_at": None}
+    more_was_said = log.conversation.last_seq > reply.position
     if log.conversation.owner_epoch != reply.owner_epoch:
         values |= {"status": Status.DISCARDED, "content": "", "sources": []}
     if not log.change(reply, only_if={"status": Status.STREAMING, "attempt": reply.attempt}, **values):
@@ -97,7 +126,8 @@ def _end(log: Log, reply: Message, outcome: Outcome) -> Message | None:
     Message._meta.get_field("feedback").set_cached_value(reply, None)  # type: ignore[union-attr]
     log.conversation.total_tokens += outcome.tokens_used
     log.conversation.last_message_at = log.now
-    _queue_next(log, after=reply.position)
+    if more_was_said:
+        _queue_next(log, after=reply.position)
     return reply
 
 

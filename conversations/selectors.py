@@ -1,10 +1,8 @@
 """Reads of conversations; everything here is already narrowed to one user or one conversation."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Q
@@ -99,29 +97,6 @@ def snippet(text: str, query: str, around: int = 60) -> str:
     at = max(text.lower().find(query.lower()), 0)
     start, end = max(at - around, 0), at + len(query) + around
     return ("…" if start else "") + " ".join(text[start:end].split()) + ("…" if end < len(text) else "")
-
-
-class Said(NamedTuple):
-    role: str
-    content: str
-    metadata: Mapping[str, Any] = MappingProxyType({})
-    analysis: dict[str, Any] | None = None
-
-
-def prompt_messages(reply: Message, *, limit: int) -> list[Said]:
-    """The text messages before a reply that its prompt may hold, in reading order; flagged and failed ones are left out."""
-    rows = Message.objects.filter(
-        conversation_id=reply.conversation_id,
-        position__lt=reply.position,
-        type=Message.Type.TEXT,
-        status__in=[Message.Status.SENT, Message.Status.STOPPED],
-    ).exclude(content="")
-    latest = rows.order_by("-position").values_list("role", "content", "metadata", "analysis", "moderation")[:limit]
-    return [
-        Said(role, content, metadata, analysis)
-        for role, content, metadata, analysis, moderation in reversed(latest)
-        if not (moderation or {}).get("flagged")
-    ]
 
 
 def shown_before(message: Message, *, limit: int = 20) -> list[Message]:

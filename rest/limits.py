@@ -1,19 +1,18 @@
 """One limiter for REST, Server-Sent Events and the socket's messages: moving windows in Redis, atomic across processes."""
 
 import ipaddress
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import ceil
 
 import structlog
 from django.conf import settings
 from django.http import HttpRequest
 from limits import RateLimitItem, parse_many
-from limits.storage import RedisStorage
-from limits.strategies import MovingWindowRateLimiter
+from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from .metrics import LIMITED, LIMITER_FAILURES
 
@@ -22,6 +21,7 @@ log = structlog.get_logger(__name__)
 REDIS_SECONDS = 1
 # Hosts get at least this much of an IPv6 address: who has one has them all.
 IPV6_PREFIX = 64
+Allowance = tuple[str, str]
 
 
 class LimiterUnavailable(Exception):
@@ -50,56 +50,105 @@ class Verdict:
         }
 
 
-@cache
-def _limiter(url: str) -> MovingWindowRateLimiter:
-    storage = RedisStorage(url, key_prefix="limit", socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS)
-    return MovingWindowRateLimiter(storage)
+# KEYS are lists of times, the latest first; ARGV says of each how many it may hold and for how many seconds. What does not fit
+# into one of them is put into none. Answers whether it fits, and of each how many it held and the seconds until its oldest leaves.
+_TAKE = """
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1000000
+local fits, states = 1, {}
+for i, key in ipairs(KEYS) do
+    local amount, seconds = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
+    local oldest = redis.call('LINDEX', key, -1)
+    while oldest and oldest + seconds <= now do
+        redis.call('RPOP', key)
+        oldest = redis.call('LINDEX', key, -1)
+    end
+    local held = redis.call('LLEN', key)
+    if held >= amount then fits = 0 end
+    states[i] = {held, math.ceil((oldest or now) + seconds - now)}
+end
+if fits == 1 then
+    for i, key in ipairs(KEYS) do
+        redis.call('LPUSH', key, string.format('%.6f', now))
+        redis.call('EXPIRE', key, ARGV[2 * i])
+    end
+end
+return {fits, states}
+"""
 
 
 @cache
-def _windows(rates: str) -> list[RateLimitItem]:
-    """Shortest first: what a short window refuses takes nothing from a longer one."""
-    return sorted(parse_many(rates), key=lambda item: item.get_expiry()) if rates else []
+def _client(url: str) -> Redis:
+    return Redis.from_url(
+        url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS, retry=Retry(NoBackoff(), 1)
+    )
 
 
-def _state(item: RateLimitItem, keys: tuple[str, ...], *, allowed: bool) -> Verdict:
-    stats = _limiter(settings.REDIS_URL).get_window_stats(item, *keys)
-    reset = max(1, ceil(stats.reset_time - time.time()))
-    return Verdict(allowed, item.amount, item.get_expiry(), max(0, stats.remaining), reset)
+@cache
+def _parsed(rates: str) -> list[RateLimitItem]:
+    return parse_many(rates) if rates else []
 
 
-def _take(scope: str, rates: str, who: str, *, told: bool) -> Verdict:
-    keys = (scope, who)
-    windows = _windows(rates)
-    for item in windows:
-        if not _limiter(settings.REDIS_URL).hit(item, *keys):
-            LIMITED.labels(scope).inc()
-            return _state(item, keys, allowed=False)
-    return _state(windows[0], keys, allowed=True) if windows and told else Verdict(allowed=True)
+@dataclass(frozen=True)
+class _Window:
+    key: str
+    amount: int
+    seconds: int
 
 
-def take(scope: str, allowances: Iterable[tuple[str, str]], *, closed: bool = False, told: bool = True) -> Verdict:
-    """Count one request against each (rates, who), such as ("60/minute;1000/hour", "user:1"), until one refuses.
+def _windows(scope: str, allowances: Iterable[Allowance]) -> list[_Window]:
+    return [
+        _Window(f"limit:{scope}:{who}:{item.amount}/{item.get_expiry()}", item.amount, item.get_expiry())
+        for rates, who in allowances
+        for item in _parsed(rates)
+    ]
 
-    Unless the sender is `told` how many are left, that is not looked up. Without Redis everything passes, but for `closed`
-    limits, which raise LimiterUnavailable.
+
+def _verdict(windows: Sequence[_Window], fits: int, states: Sequence[tuple[int, int]]) -> Verdict:
+    """Of those that refuse tell the one that does so longest, else the one with the least left."""
+    told = [
+        Verdict(bool(fits), window.amount, window.seconds, max(0, window.amount - held - fits), reset)
+        for window, (held, reset) in zip(windows, states, strict=True)
+    ]
+    if fits:
+        return min(told, key=lambda one: one.remaining)
+    return max((one for one in told if not one.remaining), key=lambda one: one.reset)
+
+
+def _ask(requests: Sequence[Sequence[_Window]]) -> list[Verdict]:
+    pipe = _client(settings.REDIS_URL).pipeline(transaction=False)
+    for windows in requests:
+        sizes = [number for window in windows for number in (window.amount, window.seconds)]
+        pipe.eval(_TAKE, len(windows), *(window.key for window in windows), *sizes)
+    return [_verdict(windows, *answer) for windows, answer in zip(requests, pipe.execute(), strict=True)]
+
+
+def take_each(scope: str, requests: Sequence[Iterable[Allowance]], *, closed: bool = False) -> list[Verdict]:
+    """Count each request against its (rates, who), such as ("60/minute;1000/hour", "user:1"): against all, or if one refuses none.
+
+    Redis is asked once. Without it everything passes, but for `closed` limits, which raise LimiterUnavailable.
     """
-    verdict = Verdict(allowed=True)
+    limited = [_windows(scope, allowances) for allowances in requests]
     try:
-        for rates, who in allowances:
-            taken = _take(scope, rates, who, told=told)
-            if not taken.allowed:
-                return taken
-            verdict = min(verdict, taken, key=lambda one: (not one.limit, one.remaining))
+        asked = iter(_ask([windows for windows in limited if windows]))
+        verdicts = [next(asked) if windows else Verdict(allowed=True) for windows in limited]
     except (RedisError, OSError) as error:
         LIMITER_FAILURES.labels(scope).inc()
         log.error("limiter_unavailable", scope=scope, error=type(error).__name__)
         if closed:
             raise LimiterUnavailable from error
+        return [Verdict(allowed=True) for _ in requests]
+    LIMITED.labels(scope).inc(sum(not verdict.allowed for verdict in verdicts))
+    return verdicts
+
+
+def take(scope: str, allowances: Iterable[Allowance], *, closed: bool = False) -> Verdict:
+    """The same for one request."""
+    (verdict,) = take_each(scope, [allowances], closed=closed)
     return verdict
 
 
-def person(user_id: object, address: str) -> list[tuple[str, str]]:
+def person(user_id: object, address: str) -> list[Allowance]:
     """What one request of a person counts against; None is an anonymous one."""
     by_address = (settings.RATE_LIMITS_ADDRESS, f"address:{address}")
     return [by_address] if user_id is None else [(settings.RATE_LIMITS_USER, f"user:{user_id}"), by_address]

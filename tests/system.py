@@ -53,7 +53,10 @@ class LiveSystem:
             "PARLEY_RUN": "1",
             "LOG_FORMAT": "json",
             # Everybody comes from one address here.
-            **dict.fromkeys(("RATE_LIMITS_USER", "RATE_LIMITS_ADDRESS", "RATE_LIMITS_AUTH"), "1000000/minute"),
+            **dict.fromkeys(
+                ("RATE_LIMITS_USER", "RATE_LIMITS_ADDRESS", "RATE_LIMITS_AUTH"),
+                "1000000/minute;1000000/hour;10000000/day",
+            ),
             "OMP_NUM_THREADS": "1",
             **env,
         }
@@ -71,7 +74,7 @@ class LiveSystem:
             case "replies":
                 return [*worker, "-Q", "replies", "-c", "400"]
             case "default":
-                return [*worker, "-Q", "default", "-c", "2"]
+                return ["nice", "-n", "5", *worker, "-Q", "default", "-c", "2"]
             case _:
                 return [*celery, "beat"]
 

@@ -35,7 +35,7 @@ def ask(user: User, *, decision: str, milliseconds: int, feedback: str | None, s
     assert claimed is not None
     metadata = {"decision": decision}
     outcome = Outcome(status=status, content="Hi", tokens_used=10, response_time_ms=milliseconds, metadata=metadata)
-    ended = replies.finish(claimed, outcome)
+    ended = replies.finish(claimed.reply, outcome)
     assert ended is not None
     if feedback:
         services.give_feedback(user=user, message_id=ended.pk, value=feedback)

@@ -2,10 +2,12 @@
 
 from uuid import UUID, uuid4
 
+from django.conf import settings
+
 from accounts.models import User
 from chatbot import live, tasks, turn
 from chatbot.runtime import db
-from conversations import services
+from conversations import replies, services
 from conversations.models import Message
 from faqs.models import FAQ, Category, Phrasing
 
@@ -29,7 +31,7 @@ def make_faqs() -> None:
 
 async def take(reply_id: UUID, publisher: live.Publisher) -> Message | None:
     """Run a queued reply as the worker's task does."""
-    claimed = await db(turn.claim, reply_id)
+    claimed = await db(replies.claim, reply_id, history=settings.REPLY_HISTORY_MESSAGES)
     return await turn.take(claimed, publisher) if claimed is not None else None
 
 

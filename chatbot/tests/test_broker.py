@@ -1,6 +1,11 @@
 """The worker's side of the broker."""
 
+import tempfile
+from pathlib import Path
+from typing import Any
+
 import pytest
+from redis.exceptions import ConnectionError
 
 from chatbot.celery import app
 
@@ -14,3 +19,21 @@ def test_a_channel_without_its_transport_fails_like_a_lost_connection() -> None:
         with pytest.raises(connection.connection_errors):
             _ = channel.pool  # type: ignore[attr-defined]
         connection.transport.client = connection
+
+
+def test_what_cannot_be_put_back_is_left_to_the_sweeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """kombu would write the messages into a file of the temporary folder."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with app.connection_for_read() as connection:
+        channel: Any = connection.channel()
+        message = channel.message_to_python(channel.prepare_message("{}", properties={"delivery_tag": "1"}))
+        message.delivery_info = {"exchange": "", "routing_key": "default"}
+        channel.qos.append(message, "1")
+        with monkeypatch.context() as broken:
+            broken.setattr(type(channel), "_put", lost)
+            channel.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def lost(*args: object, **kwargs: object) -> None:
+    raise ConnectionError("Connection refused.")

@@ -30,8 +30,8 @@ class Reply:
         active = await db(Message.objects.get, conversation=self.question.conversation, status__in=Message.ACTIVE)
         claimed = await db(replies.claim, active.pk)
         assert claimed is not None
-        self.message = claimed
-        self.stream = live.Stream(str(claimed.conversation_id), str(claimed.pk), claimed.attempt)
+        self.message = claimed.reply
+        self.stream = live.Stream(str(claimed.reply.conversation_id), str(claimed.reply.pk), claimed.reply.attempt)
 
     async def write(self, text: str) -> None:
         await self.publisher.add(self.stream, text)

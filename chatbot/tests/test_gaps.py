@@ -84,7 +84,7 @@ def reply(text: str, decision: str = "decline", who: str = "ada", conversation_i
     claimed = replies.claim(queued.pk)
     assert claimed is not None
     metadata = {"decision": decision, "language": "en"}
-    ended = replies.finish(claimed, replies.Outcome(status="sent", content="Well.", metadata=metadata))
+    ended = replies.finish(claimed.reply, replies.Outcome(status="sent", content="Well.", metadata=metadata))
     assert ended is not None
     return ended
 

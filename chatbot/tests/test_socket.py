@@ -68,9 +68,9 @@ async def socket(user: User) -> AsyncIterator[Socket]:
 
 async def claimed(conversation_id: str) -> Message:
     queued = await db(Message.objects.get, conversation_id=conversation_id, status="queued")
-    reply = await db(replies.claim, queued.pk)
-    assert reply is not None
-    return reply
+    taken = await db(replies.claim, queued.pk)
+    assert taken is not None
+    return taken.reply
 
 
 async def test_without_a_session_it_closes_with_4401() -> None:

@@ -93,7 +93,7 @@ def test_scripts_and_styles_stay_light(db: None, path: str) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_asynchronous_views_ask_for_the_factor_too(settings: Settings) -> None:
+async def test_the_factor_is_asked_for_over_asgi_too(settings: Settings) -> None:
     settings.STAFF_MFA_REQUIRED = True
     user = await runtime.db(User.objects.create_user, "staff@example.com", "correct horse battery", role="editor")
     client = AsyncClient()

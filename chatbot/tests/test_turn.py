@@ -293,11 +293,12 @@ def test_a_sweep_of_vectors_ends_in_time(knowledge: None) -> None:
 
 def test_a_reply_run_as_a_task_gets_a_title(knowledge: None, settings: Any) -> None:
     settings.LOCAL_WORDS_PER_SECOND = 10_000
-    post("Hello!")
+    question = "What is the delivery time?"
+    post(question)
     reply = Message.objects.get(role="assistant")
-    tasks.run_reply(str(reply.pk))
+    tasks.run_reply(str(reply.pk), question, "en")
     reply.refresh_from_db()
-    assert reply.status == "sent"
+    assert (reply.status, "two days" in reply.content) == ("sent", True)
 
 
 def test_a_worker_warms_its_models_up() -> None:

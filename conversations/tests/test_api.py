@@ -30,7 +30,9 @@ def answered(question: Message) -> Message:
     queued = Message.objects.get(conversation=question.conversation, status="queued")
     claimed = replies.claim(queued.pk)
     assert claimed is not None
-    ended = replies.finish(claimed, Outcome(status="sent", content="Two days.", metadata={"suggestions": ["Why?"]}))
+    ended = replies.finish(
+        claimed.reply, Outcome(status="sent", content="Two days.", metadata={"suggestions": ["Why?"]})
+    )
     assert ended is not None
     return ended
 

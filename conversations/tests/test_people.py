@@ -12,9 +12,9 @@ from conversations.replies import Outcome
 
 
 def answered(question: Message, content: str = "Two days.") -> Message:
-    reply = replies.claim(Message.objects.get(status="queued", conversation=question.conversation).pk)
-    assert reply is not None
-    ended = replies.finish(reply, Outcome(status="sent", content=content))
+    claimed = replies.claim(Message.objects.get(status="queued", conversation=question.conversation).pk)
+    assert claimed is not None
+    ended = replies.finish(claimed.reply, Outcome(status="sent", content=content))
     assert ended is not None
     return ended
 
@@ -116,4 +116,6 @@ def test_a_verdict_is_stored_once(question: Message) -> None:
     question.refresh_from_db()
     assert question.moderation == verdict
     reply = Message.objects.get(role="assistant")
-    assert selectors.prompt_messages(reply, limit=10) == []
+    claimed = replies.claim(reply.pk, history=10)
+    assert claimed is not None
+    assert claimed.said == []

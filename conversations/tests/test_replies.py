@@ -15,9 +15,13 @@ SENT = Outcome(status="sent", content="Two days [1].", sources=[{"n": 1}], token
 
 
 def claimed(question: Message) -> Message:
-    reply = replies.claim(Message.objects.get(role="assistant", status="queued").pk)
-    assert reply is not None
-    return reply
+    return take(Message.objects.get(role="assistant", status="queued"))
+
+
+def take(queued: Message) -> Message:
+    taken = replies.claim(queued.pk)
+    assert taken is not None
+    return taken.reply
 
 
 def expire(reply: Message) -> None:
@@ -52,8 +56,7 @@ def test_finish_writes_once(question: Message) -> None:
 def test_a_zombie_cannot_write_after_another_worker_claimed(question: Message) -> None:
     zombie = claimed(question)
     expire(zombie)
-    taken = replies.claim(zombie.pk)
-    assert taken is not None
+    taken = take(zombie)
     assert taken.attempt == 2
     assert replies.finish(zombie, SENT) is None
     assert replies.renew([zombie]) == {}
@@ -68,9 +71,7 @@ def test_the_sweeper_requeues_only_what_is_due(question: Message) -> None:
     assert replies.sweep() == [reply.pk]
     assert replies.sweep() == []
     assert replies.finish(reply, SENT) is None
-    again = replies.claim(reply.pk)
-    assert again is not None
-    assert again.attempt == 2
+    assert take(reply).attempt == 2
 
 
 def test_messages_during_a_reply_are_answered_together_by_the_next(question: Message) -> None:
@@ -81,9 +82,7 @@ def test_messages_during_a_reply_are_answered_together_by_the_next(question: Mes
     replies.finish(reply, SENT)
     following = Message.objects.get(status="queued")
     assert following.position == Conversation.objects.get().last_seq
-    taken = replies.claim(following.pk)
-    assert taken is not None
-    replies.finish(taken, SENT)
+    replies.finish(take(following), SENT)
     assert not Message.objects.filter(status__in=Message.ACTIVE).exists()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from redis import Redis
 from rest_framework.test import APIClient
 
 from accounts.models import User
@@ -38,6 +39,39 @@ def test_what_a_short_window_refuses_takes_nothing_from_a_longer_one() -> None:
     assert [limits.take("test", [("3/hour;2/minute", who)]).allowed for _ in range(4)] == [True, True, False, False]
     assert limits.take("test", [("3/hour", who)]).allowed
     assert not limits.take("test", [("3/hour", who)]).allowed
+
+
+def test_what_one_identity_refuses_takes_nothing_from_the_other() -> None:
+    first, second = f"user:{uuid4()}", f"address:{uuid4()}"
+    assert limits.take("test", [("1/minute", second)]).allowed
+    assert not limits.take("test", [("2/minute", first), ("1/minute", second)]).allowed
+    assert limits.take("test", [("2/minute", first)]).remaining == 1
+
+
+def test_several_requests_are_counted_one_after_the_other() -> None:
+    allowance = ("2/minute", f"user:{uuid4()}")
+    verdicts = limits.take_each("test", [[allowance], [allowance], [("", "user:1")], [allowance]])
+    assert [verdict.allowed for verdict in verdicts] == [True, True, True, False]
+    assert limits.take_each("test", []) == []
+
+
+def test_the_window_that_refuses_longest_is_told() -> None:
+    who = f"user:{uuid4()}"
+    assert limits.take("test", [("1/minute;1/hour", who)]).allowed
+    verdict = limits.take("test", [("1/minute;1/hour", who)])
+    assert (verdict.allowed, verdict.seconds, verdict.remaining) == (False, 3600, 0)
+    assert verdict.reset > 60
+
+
+def test_a_window_moves_on(settings: Any) -> None:
+    """What left the window is forgotten, by the times that are kept in Redis."""
+    who = f"user:{uuid4()}"
+    assert limits.take("test", [("2/minute", who)]).allowed
+    assert limits.take("test", [("2/minute", who)]).allowed
+    with Redis.from_url(settings.REDIS_URL) as client:
+        key = f"limit:test:{who}:2/60"
+        client.lset(key, 1, f"{float(client.lindex(key, 1)) - 60:.6f}")
+    assert [limits.take("test", [("2/minute", who)]).allowed for _ in range(2)] == [True, False]
 
 
 def test_the_tightest_of_several_identities_is_told() -> None:
