@@ -13,7 +13,10 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils import timezone
 
-from . import signals
+from accounts.models import User
+from rest import prepared
+
+from . import rows, signals
 from .models import Conversation, Message
 
 # How long a queued reply may wait for its worker before the sweeper dispatches it again.
@@ -30,17 +33,13 @@ _COLUMNS = (
     "last_message_at",
     "updated_at",
 )
-_SAVE = """
-UPDATE conversations_conversation c SET last_seq = new.last_seq, message_count = new.message_count,
-    total_tokens = new.total_tokens, duration_seconds = new.duration_seconds, owner_epoch = new.owner_epoch,
-    owner = new.owner, last_message_at = new.last_message_at, updated_at = new.updated_at
-FROM unnest(%s::uuid[], %s::bigint[], %s::integer[], %s::integer[], %s::integer[], %s::integer[], %s::text[],
-    %s::timestamptz[], %s::timestamptz[])
-    AS new(id, last_seq, message_count, total_tokens, duration_seconds, owner_epoch, owner, last_message_at, updated_at)
-WHERE c.id = new.id
-"""
-
-
+_SAVE = rows.updating(Conversation, _COLUMNS)
+_ADD = rows.inserting(Message)
+_OPEN = rows.inserting(Conversation, "ON CONFLICT DO NOTHING")
+_LOCK = rows.selecting(Conversation, "WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE")
+_LOOK = rows.selecting(
+    Message, "WHERE conversation_id = ANY(%s) AND (client_id = ANY(%s) OR status IN ('queued', 'streaming'))"
+)
 _MOVE = """
 UPDATE conversations_message m SET seq = new.seq, position = new.seq, updated_at = now()
 FROM unnest(%s::uuid[], %s::bigint[]) AS new(id, seq) WHERE m.id = new.id AND m.status = 'queued' RETURNING m.id
@@ -76,8 +75,13 @@ class Log:
     def change(self, message: Message, *, only_if: dict[str, Any] | None = None, **values: Any) -> bool:
         """Give a message new values and the next `seq`; False (and no number used) when `only_if` no longer holds."""
         values |= {"seq": self.conversation.last_seq + 1, "updated_at": self.now}
-        if not Message.objects.filter(pk=message.pk, **(only_if or {})).update(**values):
-            return False
+        only_if = only_if or {}
+        only = "".join(f" AND old.{name} = %s" for name in only_if)
+        with prepared.cursor() as cursor:
+            row = rows.dump([{"id": message.pk, **values}])
+            cursor.execute(rows.updating(Message, values, f"{only} RETURNING old.id"), [row, *only_if.values()])
+            if cursor.fetchone() is None:
+                return False
         self.next_seq()
         self.conversation.updated_at = self.now
         for name, value in values.items():
@@ -112,11 +116,17 @@ class Log:
             )
 
 
+def open_all(conversations: Iterable[Conversation]) -> None:
+    """Store new conversations, but for those that are there already."""
+    with prepared.cursor() as cursor:
+        cursor.execute(_OPEN, [rows.dump(map(rows.added, sorted(conversations, key=lambda one: one.pk)))])
+
+
 def move_behind(replies: Sequence[tuple[Log, Message]]) -> None:
     """Put queued replies behind what was appended, so that they answer it too; one that a worker holds by now stays where it is."""
     if not replies:
         return
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(
             _MOVE, [[reply.pk for _log, reply in replies], [log.conversation.last_seq + 1 for log, _reply in replies]]
         )
@@ -139,23 +149,37 @@ def pipelined() -> Iterator[None]:
 
 
 @contextmanager
-def locked_all(conversation_ids: Iterable[UUID]) -> Iterator[dict[UUID, Log]]:
-    """Open the logs of those conversations that exist for writing in one transaction; locked in one order everywhere."""
+def locked_all(
+    conversation_ids: Iterable[UUID], client_ids: Iterable[UUID]
+) -> Iterator[tuple[dict[UUID, Log], list[Message]]]:
+    """Open the logs of those conversations that exist for writing in one transaction; locked in one order everywhere.
+
+    Also gives what they hold under these client ids, and their active replies.
+    """
+    ids = list(set(conversation_ids))
     with transaction.atomic(savepoint=False):
-        rows = Conversation.objects.select_for_update(no_key=True).filter(pk__in=set(conversation_ids)).order_by("pk")
-        logs = {conversation.pk: Log(conversation) for conversation in rows}
-        yield logs
-        _store([log for log in logs.values() if log.changed])
+        with prepared.cursor() as locking, prepared.cursor() as looking:
+            locking.execute(_LOCK, [ids])
+            looking.execute(_LOOK, [ids, list(client_ids)])
+            logs = [Log(rows.read(Conversation, row)) for row in locking.fetchall()]
+            held = [rows.read(Message, row) for row in looking.fetchall()]
+        yield {log.conversation.pk: log for log in logs}, held
+        _store([log for log in logs if log.changed])
 
 
 @contextmanager
-def locked(conversation_id: UUID, **owner: Any) -> Iterator[Log]:
+def locked(conversation_id: UUID, *, user: User | None = None) -> Iterator[Log]:
     """Open one conversation's log for writing in one transaction.
 
-    Raises Conversation.DoesNotExist when there is none such (`owner` narrows: `user=...`).
+    Raises Conversation.DoesNotExist when there is none such, or not one of `user`.
     """
     with transaction.atomic():
-        log = Log(Conversation.objects.select_for_update(no_key=True).get(pk=conversation_id, **owner))
+        with prepared.cursor() as cursor:
+            cursor.execute(_LOCK, [[conversation_id]])
+            row = cursor.fetchone()
+        log = Log(rows.read(Conversation, row)) if row else None
+        if log is None or (user is not None and log.conversation.user_id != user.pk):
+            raise Conversation.DoesNotExist
         yield log
         _store([log] if log.changed else [])
 
@@ -164,11 +188,10 @@ def _store(logs: list[Log]) -> None:
     """Write the logs' new messages and their conversations' columns, and announce them after the commit."""
     if not logs:
         return
-    if added := [message for log in logs for message in log.added]:
-        Message.objects.bulk_create(added)
-    conversations = [log.conversation for log in logs]
-    columns = [[getattr(conversation, name) for conversation in conversations] for name in ("pk", *_COLUMNS)]
-    with connection.cursor() as cursor:
-        cursor.execute(_SAVE, columns)
+    with prepared.cursor() as cursor:
+        if added := [message for log in logs for message in log.added]:
+            cursor.execute(_ADD, [rows.dump(map(rows.added, added))])
+        saved = [{name: getattr(log.conversation, name) for name in ("id", *_COLUMNS)} for log in logs]
+        cursor.execute(_SAVE, [rows.dump(saved)])
     for log in logs:
         log.announce()

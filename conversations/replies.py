@@ -15,9 +15,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
+from rest import prepared
 
-from . import signals
-from .log import DISPATCH_GRACE, Log, locked
+from . import rows, signals
+from .log import DISPATCH_GRACE, Log, locked, pipelined
 from .models import Conversation, Message
 
 LEASE = timedelta(seconds=8)
@@ -44,20 +45,20 @@ class Outcome:
 
 # One statement, so that the row's lock orders it against posting: a message that moves a queued reply behind itself does so
 # before the claim, and is answered by it, or finds the reply streaming.
-_CLAIM = """
+_CLAIM = f"""
 WITH claimed AS (
     UPDATE conversations_message SET status = 'streaming', attempt = attempt + 1, lease_expires_at = %(lease)s
     WHERE id = %(id)s AND (status = 'queued' OR (status = 'streaming' AND lease_expires_at <= %(now)s)) RETURNING *
 )
-SELECT claimed.*, (
+SELECT {rows.names(Message)}, (
     SELECT coalesce(json_agg(json_build_array(role, content, metadata, analysis) ORDER BY position), '[]') FROM (
         SELECT * FROM conversations_message said
         WHERE said.conversation_id = claimed.conversation_id AND said.position < claimed.position
             AND said.type = 'text' AND said.status IN ('sent', 'stopped') AND said.content <> ''
         ORDER BY said.position DESC LIMIT %(history)s
     ) latest WHERE NOT coalesce((moderation ->> 'flagged')::boolean, false)
-) AS said FROM claimed
-"""
+) FROM claimed
+"""  # noqa: S608
 
 
 class Said(NamedTuple):
@@ -77,10 +78,14 @@ class Claimed(NamedTuple):
 def claim(reply_id: UUID, *, history: int = 0) -> Claimed | None:
     """Take a waiting (or abandoned) reply under a new attempt, with its last `history` messages; None when there is nothing to take."""
     now = timezone.now()
-    parameters = {"id": reply_id, "now": now, "lease": now + LEASE, "history": history}
-    for reply in Message.objects.raw(_CLAIM, parameters):
-        return Claimed(reply, [Said(*row) for row in reply.said])  # type: ignore[attr-defined]
-    return None
+    parameters: dict[str, Any] = {"id": reply_id, "now": now, "lease": now + LEASE, "history": history}
+    with prepared.cursor() as cursor:
+        cursor.execute(_CLAIM, parameters)
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    *reply, said = row
+    return Claimed(rows.read(Message, reply), [Said(*one) for one in said])
 
 
 _RENEW = """
@@ -108,7 +113,7 @@ def finish(reply: Message, outcome: Outcome) -> Message | None:
     Returns None, with nothing written, when the reply is no longer this attempt's.
     """
     try:
-        with locked(reply.conversation_id) as log:
+        with pipelined(), locked(reply.conversation_id) as log:
             return _end(log, reply, outcome)
     except Conversation.DoesNotExist:
         return None

@@ -6,14 +6,13 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from django.db import transaction
-from django.db.models import Q
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from accounts.models import User
 
 from . import signals
-from .log import Log, locked, locked_all, move_behind, pipelined
+from .log import Log, locked, locked_all, move_behind, open_all, pipelined
 from .models import Conversation, Feedback, Message
 
 TITLE_LENGTH = 120
@@ -67,8 +66,10 @@ def post_messages(posts: Sequence[Post]) -> list[Posted | None]:
     """
     with pipelined(), transaction.atomic():
         _open_conversations([post for post in posts if post.conversation_id is None])
-        with locked_all(post.target for post in posts) as logs:
-            known, active = _known(posts, logs)
+        targets, client_ids = [post.target for post in posts], [post.client_id for post in posts]
+        with locked_all(targets, client_ids) as (logs, held):
+            known = {(one.conversation_id, one.client_id): one for one in held if one.client_id is not None}
+            active = {one.conversation_id: one for one in held if one.client_id is None}
             posted = [_take(post, logs.get(post.target), known) for post in posts]
             written = [log for log in logs.values() if log.added]
             move_behind([(log, active[log.conversation.pk]) for log in written if log.conversation.pk in active])
@@ -105,24 +106,10 @@ def _open_conversations(posts: Sequence[Post]) -> None:
         for post in posts
     ]
     if opened:
-        Conversation.objects.bulk_create(sorted(opened, key=lambda one: one.pk), ignore_conflicts=True)
+        open_all(opened)
 
 
 Known = dict[tuple[UUID, UUID], Message]
-
-
-def _known(posts: Sequence[Post], logs: dict[UUID, Log]) -> tuple[Known, dict[UUID, Message]]:
-    """The messages that were stored before, by conversation and client id, and the active replies by conversation."""
-    rows = Message.objects.filter(
-        Q(client_id__in=[post.client_id for post in posts]) | Q(status__in=Message.ACTIVE), conversation__in=list(logs)
-    )
-    known, active = {}, {}
-    for row in rows:
-        if row.client_id is not None:
-            known[row.conversation_id, row.client_id] = row
-        else:
-            active[row.conversation_id] = row
-    return known, active
 
 
 def _take(post: Post, log: Log | None, known: Known) -> Posted | None:

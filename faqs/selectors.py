@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-import psycopg
 from django.conf import settings
 from django.db import connection
-from django.db.backends.utils import CursorWrapper
 from django.db.models import Count, F, Max, Q
 from django.urls import reverse
+
+from rest import prepared
 
 from .models import FAQ, Embedding, EmbeddingModel, GoldenQuestion, Head
 
@@ -190,7 +190,7 @@ def search(
         "text": query_text,
         "limit": limit,
     }
-    with _preparing_cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(search_statement(model), parameters)
         return [Passage(*row) for row in cursor.fetchall()]
 
@@ -210,15 +210,6 @@ def search_statement(model: EmbeddingModel) -> str:
 def literal(vector: Sequence[float]) -> str:
     """The vector as pgvector reads it."""
     return orjson.dumps(list(vector)).decode()
-
-
-def _preparing_cursor() -> CursorWrapper:
-    """A cursor whose statements the server keeps planned after some uses; Django's own puts the values into the text.
-
-    Django's `server_side_binding` would prepare every statement, and refuse those with more than 65,535 values.
-    """
-    connection.ensure_connection()
-    return connection._prepare_cursor(psycopg.Cursor(connection.connection))  # type: ignore[no-any-return, attr-defined]
 
 
 def golden_questions() -> list[GoldenQuestion]:
