@@ -16,5 +16,5 @@ RUN SECRET_KEY=build-only ALLOWED_HOSTS=localhost python manage.py collectstatic
 USER parley
 
 EXPOSE 8000
-CMD ["daphne", "-v", "0", "-b", "0.0.0.0", "-p", "8000", "--websocket-max-message-size", "65536", \
+CMD ["python", "-m", "chatbot.serve", "-v", "0", "-b", "0.0.0.0", "-p", "8000", "--websocket-max-message-size", "65536", \
      "--websocket-max-frame-size", "65536", "chatbot.asgi:application"]

@@ -18,7 +18,7 @@ from .live import memory_mb
 
 REST_SECONDS = 20
 NAMES = {
-    "daphne": "web",
+    "chatbot.serve": "web",
     "-Q replies": "replies",
     "-Q default": "default",
     "chatbot beat": "beat",

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any, ParamSpec, TypeVar, cast
 
+import uvloop
 from asgiref.current_thread_executor import CurrentThreadExecutor
 from asgiref.sync import sync_to_async
 from django.db import connection
@@ -21,7 +22,7 @@ P = ParamSpec("P")
 @cache
 def loop() -> asyncio.AbstractEventLoop:
     """This process's background loop, started at its first use."""
-    new = asyncio.new_event_loop()
+    new = uvloop.new_event_loop()
     threading.Thread(target=new.run_forever, name="replies-loop", daemon=True).start()
     return new
 

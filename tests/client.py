@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import MutableSequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Origin
 
 Frame = dict[str, Any]
+RESEND_SECONDS = 5.0
 ENDED = {"sent", "stopped", "failed", "discarded"}
 
 
@@ -54,6 +56,7 @@ class ChatClient:
     syncing: bool = False
     frames: MutableSequence[Frame] = field(default_factory=list)
     unacknowledged: dict[str, Frame] = field(default_factory=dict)
+    sent_at: dict[str, float] = field(default_factory=dict)
     duplicates: int = 0
     connections: int = 0
     losses: int = 0
@@ -87,11 +90,21 @@ class ChatClient:
             "conversation_id": self.conversation_id,
         }
         self.unacknowledged[client_id] = frame
-        await self.send(frame)
+        await self._send_message(frame)
         return client_id
 
+    async def _send_message(self, frame: Frame) -> None:
+        self.sent_at[frame["client_id"]] = time.monotonic()
+        await self.send(frame)
+
+    async def _resend(self, after: float) -> None:
+        """Rule 1: what has waited this long for its `ack` is sent again."""
+        due = time.monotonic() - after
+        for frame in [one for key, one in self.unacknowledged.items() if self.sent_at[key] <= due]:
+            await self._send_message(frame)
+
     async def send(self, frame: Frame) -> None:
-        """Send if connected; what needs an `ack` is sent again after a reconnect."""
+        """Send if connected."""
         if self._socket is not None:
             with contextlib.suppress(ConnectionClosed):
                 await self._socket.send(orjson.dumps(frame).decode())
@@ -136,10 +149,10 @@ class ChatClient:
         async with self.changed:
             self.connections += 1
             self.changed.notify_all()
-        for frame in list(self.unacknowledged.values()):
-            await self.send(frame)
+        await self._resend(after=0)
         await self._sync()
         while True:
+            await self._resend(after=RESEND_SECONDS)
             try:
                 async with asyncio.timeout(4):
                     frame = orjson.loads(await socket.recv())
@@ -174,7 +187,7 @@ class ChatClient:
                     await self._sync()
             case "error" if frame["code"] == "rate_limited" and frame.get("client_id") in self.unacknowledged:
                 await asyncio.sleep(frame["retry_after"])
-                await self.send(self.unacknowledged[frame["client_id"]])
+                await self._send_message(self.unacknowledged[frame["client_id"]])
             case "ping":
                 await self.send({"type": "pong", "id": frame["id"]})
         async with self.changed:

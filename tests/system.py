@@ -81,7 +81,7 @@ class LiveSystem:
     def _serve(self) -> list[str]:
         port = str(self.port)
         if self.server == "daphne":
-            return ["daphne", "-v", "0", "-b", "127.0.0.1", "-p", port, "chatbot.asgi:application"]
+            return ["chatbot.serve", "-v", "0", "-b", "127.0.0.1", "-p", port, "chatbot.asgi:application"]
         fast = "--http httptools --loop uvloop --ws websockets-sansio --ws-per-message-deflate false"
         return f"uvicorn --host 127.0.0.1 --port {port} --log-level warning {fast} chatbot.asgi:application".split()
 

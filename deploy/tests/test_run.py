@@ -17,7 +17,7 @@ from deploy.servers import EmbeddedError
 
 from .processes import alive, command_of, descendants, find, free_port, kill, supervisor, until
 
-COMMANDS = ("daphne", "-Q replies", "-Q default", "-A chatbot beat")
+COMMANDS = ("chatbot.serve", "-Q replies", "-Q default", "-A chatbot beat")
 
 
 class Run:

@@ -12,6 +12,7 @@ from .services import lock, refresh
 
 # A question moves only to a gap that is clearly nearer, so that it does not go back and forth.
 CLEARLY = 0.02
+AT_A_TIME = 1000
 Vectors = NDArray[np.float32]
 
 
@@ -37,17 +38,19 @@ def _units(vectors: Sequence[object]) -> Vectors:
 
 def _move_questions(model: EmbeddingModel, language: str, similarity: float) -> None:
     gaps = _gaps(model, language)
-    place = {gap.pk: number for number, gap in enumerate(gaps)}
-    questions = list(GapQuestion.objects.filter(gap__in=gaps, gap__status=Gap.Status.OPEN))
-    if not questions:
+    if not gaps:
         return
-    scores = _units([question.embedding for question in questions]) @ _units([gap.centroid for gap in gaps]).T
+    place = {gap.pk: number for number, gap in enumerate(gaps)}
+    centroids = _units([gap.centroid for gap in gaps])
+    questions = GapQuestion.objects.filter(gap__in=gaps, gap__status=Gap.Status.OPEN).order_by("pk")
     touched = set[int]()
-    for question, row in zip(questions, scores, strict=True):
-        best, own = int(row.argmax()), place[question.gap_id]
-        if row[best] >= similarity and row[best] > row[own] + CLEARLY:
-            touched |= {question.gap_id, gaps[best].pk}
-            GapQuestion.objects.filter(pk=question.pk).update(gap=gaps[best])
+    # There may be very many: they are read some at a time.
+    for pk, gap_id, embedding in questions.values_list("pk", "gap_id", "embedding").iterator(chunk_size=AT_A_TIME):
+        scores = centroids @ _units([embedding])[0]
+        best = int(scores.argmax())
+        if scores[best] >= similarity and scores[best] > scores[place[gap_id]] + CLEARLY:
+            touched |= {gap_id, gaps[best].pk}
+            GapQuestion.objects.filter(pk=pk).update(gap=gaps[best])
     refresh(sorted(touched))
 
 

@@ -1,11 +1,14 @@
-"""A human agent at work: takes over the conversations whose ids come on standard input, one a line, and answers `done` or `failed`.
+"""A human agent at work: takes over the conversations whose ids come on standard input, one a line, and answers `done`.
 
 Runs in a process of its own, with the settings of the system under test.
 """
 
 import os
 import sys
+from functools import partial
 from uuid import UUID
+
+from deploy.tests.processes import until
 
 
 def main() -> None:
@@ -17,14 +20,19 @@ def main() -> None:
 
     from conversations.replies import take_over
 
-    for line in sys.stdin:
+    def click(conversation_id: UUID) -> bool:
+        """False when the database was away, perhaps after it had stored the takeover."""
         try:
-            take_over(conversation_id=UUID(line.strip()))
-            print("done", flush=True)
+            take_over(conversation_id=conversation_id)
         except Error:
-            print("failed", flush=True)
+            return False
         finally:
             connection.close()
+        return True
+
+    for line in sys.stdin:
+        until(partial(click, UUID(line.strip())), "the takeover", seconds=60)
+        print("done", flush=True)
 
 
 if __name__ == "__main__":

@@ -38,13 +38,12 @@ class Agent:
         self._process.terminate()
         await self._process.wait()
 
-    async def take_over(self, conversation_id: str) -> bool:
-        """False when the database was away."""
+    async def take_over(self, conversation_id: str) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         async with self._lock:
             self._process.stdin.write(f"{conversation_id}\n".encode())
-            return (await self._process.stdout.readline()).strip() == b"done"
+            assert (await self._process.stdout.readline()).strip() == b"done"
 
 
 @dataclass
@@ -106,7 +105,8 @@ class Person:
                 lambda: any(text for _attempt, text in tab.running.values()) or tab.answered(answers + 1), tab
             )
             await tab.send({"type": "stop", "conversation_id": tab.conversation_id})
-        elif what < 0.08 and await self.agent.take_over(tab.conversation_id):
+        elif what < 0.08:
+            await self.agent.take_over(tab.conversation_id)
             self.seen.taken_over.add(tab.conversation_id)
             await self._comes(lambda: taken_over(tab, asked), tab)
             return False
