@@ -12,6 +12,8 @@ def check(connection: "psycopg.Connection[object]") -> None:
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
     if poll.poll(0):
+        # The pool takes one that is still open for a good one.
+        connection.close()
         raise psycopg.OperationalError("the server closed the connection")
 
 

@@ -37,3 +37,14 @@ def test_what_cannot_be_put_back_is_left_to_the_sweeps(tmp_path: Path, monkeypat
 
 def lost(*args: object, **kwargs: object) -> None:
     raise ConnectionError("Connection refused.")
+
+
+def test_one_client_publishes_everything_over_a_pool() -> None:
+    with app.connection_for_write() as connection:
+        channel: Any = connection.channel()
+        with channel.conn_or_acquire() as first, channel.conn_or_acquire() as second:
+            assert first is second
+        channel._disconnect_pools()
+        with channel.conn_or_acquire() as third:
+            assert third is not first
+            assert third.ping()
