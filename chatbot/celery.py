@@ -14,7 +14,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatbot.settings")
 
 
 class Channel(redis.Channel):
-    """A channel that can be closed when the broker is away: kombu 5.7 ends the worker with an AttributeError instead."""
+    """kombu's channel where a broker that comes and goes, and many small tasks, ask for more than it does."""
 
     def _restore(self, message: Any, leftmost: bool = False) -> None:
         """Put back what was fetched and not begun. Without a broker the sweeps find it; kombu would write it into a file."""
@@ -31,6 +31,7 @@ class Channel(redis.Channel):
         return kept
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        """A channel can be closed when the broker is away: kombu 5.7 ends the worker with an AttributeError instead."""
         if self.connection.client is None:
             # Of the kind that kombu passes over while it closes.
             raise BrokerAway("The transport is closed.")

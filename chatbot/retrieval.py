@@ -158,6 +158,8 @@ question_vectors = QuestionVectors(QUESTIONS_KEPT)
 
 async def embed_ahead(question: str, language: str) -> None:
     """Begin with what is needed once a question is looked for, which is likely to be soon. `language` is the conversation's."""
+    if understanding.small_talk(question):
+        return
     with contextlib.suppress(ProviderError, DatabaseError, InterfaceError):
         live = await live_models.covering(understanding.language_of(question, language))
         if live is not None:

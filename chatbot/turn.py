@@ -1,4 +1,4 @@
-"""One turn, top to bottom: claim the reply, understand, retrieve, decide, compose, validate citations, commit.
+"""One turn of a claimed reply, top to bottom: understand, retrieve, decide, compose, validate citations, commit.
 
 The reply's text goes to the sockets as it is written (`live`); only its end is written to the database, under the claimed attempt.
 """

@@ -7,6 +7,7 @@ Several logs can be written in one transaction: what they add is stored together
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
@@ -103,10 +104,15 @@ class Log:
     def active_reply(self) -> Message | None:
         return Message.objects.filter(conversation=self.conversation, status__in=Message.ACTIVE).first()
 
+    def _asked_last(self) -> str:
+        said = reversed([message for message in self.added if message is not self.queued])
+        last = takewhile(lambda message: message.role == Message.Role.USER, said)
+        return "\n".join(reversed([message.content for message in last]))
+
     def announce(self) -> None:
         user_id, changed, queued = self.conversation.user_id, self.changed, self.queued
         if queued is not None:
-            asked = "\n".join(message.content for message in self.added if message.role == Message.Role.USER)
+            asked = self._asked_last()
             transaction.on_commit(
                 lambda: signals.reply_queued.send_robust(sender=Message, reply=queued, asked=asked), robust=True
             )

@@ -46,19 +46,19 @@ class Outcome:
 # One statement, so that the row's lock orders it against posting: a message that moves a queued reply behind itself does so
 # before the claim, and is answered by it, or finds the reply streaming.
 _CLAIM = f"""
-WITH claimed AS (
-    UPDATE conversations_message SET status = 'streaming', attempt = attempt + 1, lease_expires_at = %(lease)s
-    WHERE id = %(id)s AND (status = 'queued' OR (status = 'streaming' AND lease_expires_at <= %(now)s)) RETURNING *
-)
-SELECT {rows.names(Message)}, (
-    SELECT coalesce(json_agg(json_build_array(role, content, metadata, analysis) ORDER BY position), '[]') FROM (
-        SELECT * FROM conversations_message said
-        WHERE said.conversation_id = claimed.conversation_id AND said.position < claimed.position
-            AND said.type = 'text' AND said.status IN ('sent', 'stopped') AND said.content <> ''
-        ORDER BY said.position DESC LIMIT %(history)s
-    ) latest WHERE NOT coalesce((moderation ->> 'flagged')::boolean, false)
-) FROM claimed
+UPDATE conversations_message SET status = 'streaming', attempt = attempt + 1, lease_expires_at = %(lease)s
+WHERE id = %(id)s AND (status = 'queued' OR (status = 'streaming' AND lease_expires_at <= %(now)s))
+RETURNING {rows.names(Message)}
 """  # noqa: S608
+# A statement of its own: only so does it see what was posted while the claim waited for the row.
+_SAID = """
+SELECT role, content, metadata, analysis FROM (
+    SELECT said.* FROM conversations_message said JOIN conversations_message reply
+        ON reply.id = %(id)s AND said.conversation_id = reply.conversation_id AND said.position < reply.position
+    WHERE said.type = 'text' AND said.status IN ('sent', 'stopped') AND said.content <> ''
+    ORDER BY said.position DESC LIMIT %(history)s
+) latest WHERE NOT coalesce((moderation ->> 'flagged')::boolean, false) ORDER BY position
+"""
 
 
 class Said(NamedTuple):
@@ -78,14 +78,14 @@ class Claimed(NamedTuple):
 def claim(reply_id: UUID, *, history: int = 0) -> Claimed | None:
     """Take a waiting (or abandoned) reply under a new attempt, with its last `history` messages; None when there is nothing to take."""
     now = timezone.now()
-    parameters: dict[str, Any] = {"id": reply_id, "now": now, "lease": now + LEASE, "history": history}
-    with prepared.cursor() as cursor:
-        cursor.execute(_CLAIM, parameters)
-        row = cursor.fetchone()
+    parameters: dict[str, Any] = {"id": reply_id, "now": now, "lease": now + LEASE}
+    with pipelined(), prepared.cursor() as claiming, prepared.cursor() as reading:
+        claiming.execute(_CLAIM, parameters)
+        reading.execute(_SAID, {"id": reply_id, "history": history})
+        row, said = claiming.fetchone(), reading.fetchall()
     if row is None:
         return None
-    *reply, said = row
-    return Claimed(rows.read(Message, reply), [Said(*one) for one in said])
+    return Claimed(rows.read(Message, row), [Said(*one[:2], *map(rows.loaded, one[2:])) for one in said])
 
 
 _RENEW = """

@@ -37,10 +37,14 @@ def updating(model: type[Model], changed: Iterable[str], rest: str = "") -> str:
 def read(model: type[M], row: Sequence[Any]) -> M:
     fields = model._meta.concrete_fields
     values = [
-        json.loads(value) if isinstance(field, JSONField) and value is not None else value
-        for field, value in zip(fields, row, strict=True)
+        loaded(value) if isinstance(field, JSONField) else value for field, value in zip(fields, row, strict=True)
     ]
     return model.from_db(connection.alias, [field.attname for field in fields], values)
+
+
+def loaded(value: str | None) -> Any:
+    """Of a column of JSON: Django has the driver leave it a text."""
+    return None if value is None else json.loads(value)
 
 
 def dump(objects: Iterable[dict[str, Any]]) -> str:

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from limits import RateLimitItem, parse_many
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
@@ -79,9 +80,9 @@ return {fits, states}
 
 @cache
 def _client(url: str) -> Redis:
-    return Redis.from_url(
-        url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS, retry=Retry(NoBackoff(), 1)
-    )
+    # A script that may have run is not sent again: a server that only stood still would count twice.
+    again = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
+    return Redis.from_url(url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS, retry=again)
 
 
 @cache

@@ -1,26 +1,31 @@
 """Django's PostgreSQL backend, with a look at a pooled connection's socket where Django asks the server at every use."""
 
 import select
+from functools import partial
+from typing import TypeAlias
 
 import psycopg
 from django.db.backends.postgresql import base
 from psycopg_pool import ConnectionPool
 
+Pool: TypeAlias = "ConnectionPool[psycopg.Connection[object]]"
 
-def check(connection: "psycopg.Connection[object]") -> None:
+
+def check(pool: "Pool", connection: "psycopg.Connection[object]") -> None:
     """Nothing is to be read from a connection at rest, unless the server has closed it. Raises OperationalError."""
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
     if poll.poll(0):
-        # The pool takes one that is still open for a good one.
+        # The pool takes one that is still open for a good one, and throws out one at a time while it waits longer and longer.
         connection.close()
+        pool.check()
         raise psycopg.OperationalError("the server closed the connection")
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     @property
-    def pool(self) -> "ConnectionPool[psycopg.Connection[object]] | None":
-        pool: ConnectionPool[psycopg.Connection[object]] | None = super().pool
+    def pool(self) -> "Pool | None":
+        pool: Pool | None = super().pool
         if pool is not None:
-            pool._check = check
+            pool._check = partial(check, pool)
         return pool

@@ -82,7 +82,7 @@ class Events:
             raise ValueError("the provider reports an error")
         self.model = event.get("model") or self.model
         if usage := event.get("usage"):
-            self.usage = Usage(usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0)
+            self.usage = Usage(int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0))
         return self._choice(event["choices"][0]) if event.get("choices") else ""
 
     def _choice(self, choice: dict[str, Any]) -> str:

@@ -1,37 +1,58 @@
 """The pool of database connections."""
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import psycopg
 import pytest
 from django.db import connection
 
 from deploy.tests.processes import until
 
+MANY = 8
+OTHERS = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
 
-def backend() -> int:
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def empty_pool(transactional_db: None) -> Iterator[None]:
+    connection.close()
+    connection.close_pool()  # type: ignore[attr-defined]
+    yield
+    connection.close()
+
+
+def backend(together: Barrier | None = None) -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
-        return int(cursor.fetchone()[0])
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_connection_that_the_server_closed_is_replaced() -> None:
-    ours = backend()
+        pid = int(cursor.fetchone()[0])
+    if together is not None:
+        together.wait(10)
     connection.close()
-    # The pool may hold others: all but the last one in use are ended.
+    return pid
+
+
+def several() -> set[int]:
+    """The backends of so many connections in use at once."""
+    together = Barrier(MANY)
+    with ThreadPoolExecutor(MANY) as threads:
+        return set(threads.map(backend, [together] * MANY))
+
+
+def test_connections_that_the_server_closed_are_replaced_at_once() -> None:
+    before = several()
+    assert len(before) == MANY
     parameters = connection.get_connection_params()  # type: ignore[attr-defined]
     parameters = {name: parameters[name] for name in ("dbname", "user", "host", "port") if name in parameters}
     with psycopg.connect(**parameters, autocommit=True) as other:
-        ended = "pid <> pg_backend_pid() AND datname = current_database() AND backend_type = 'client backend'"
-        other.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ended}")  # type: ignore[call-overload]
-        count = f"SELECT count(*) FROM pg_stat_activity WHERE {ended}"
-        until(lambda: other.execute(count).fetchone() == (0,), "the backends to end")  # type: ignore[call-overload]
-    assert backend() != ours
+        other.execute(f"SELECT pg_terminate_backend(pid) {OTHERS}")  # type: ignore[call-overload]
+        left = f"SELECT count(*) {OTHERS} AND backend_type = 'client backend'"
+        until(lambda: other.execute(left).fetchone() == (0,), "the backends to end")  # type: ignore[call-overload]
+    assert backend() not in before
+    assert not several() & before
 
 
-@pytest.mark.django_db(transaction=True)
 def test_connections_at_rest_are_used_again() -> None:
-    used = set()
-    for _ in range(50):
-        used.add(backend())
-        connection.close()
-    assert len(used) <= 10
+    assert len({backend() for _ in range(20)}) == 1

@@ -291,7 +291,9 @@ def test_a_sweep_of_vectors_ends_in_time(knowledge: None) -> None:
     assert not Embedding.objects.exists()
 
 
-def test_a_reply_run_as_a_task_gets_a_title(knowledge: None, settings: Any) -> None:
+def test_a_reply_run_as_a_task_gets_a_title(knowledge: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[str, object]] = []
+    monkeypatch.setattr(tasks, "dispatch", lambda task, argument: sent.append((task.name, argument)))
     settings.LOCAL_WORDS_PER_SECOND = 10_000
     question = "What is the delivery time?"
     post(question)
@@ -299,6 +301,7 @@ def test_a_reply_run_as_a_task_gets_a_title(knowledge: None, settings: Any) -> N
     tasks.run_reply(str(reply.pk), question, "en")
     reply.refresh_from_db()
     assert (reply.status, "two days" in reply.content) == ("sent", True)
+    assert ("chatbot.tasks.generate_title", str(reply.conversation_id)) in sent
 
 
 def test_a_worker_warms_its_models_up() -> None:

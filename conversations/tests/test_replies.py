@@ -1,15 +1,18 @@
 """A reply's life: claimed once, fenced, stopped, swept, regenerated, never spoken after a takeover."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from conversations import replies, services
+from conversations import imports, replies, services, signals
 from conversations.models import Conversation, Message
-from conversations.replies import Outcome
+from conversations.replies import Outcome, Said
+from deploy.tests.processes import until
 
 SENT = Outcome(status="sent", content="Two days [1].", sources=[{"n": 1}], tokens_used=7, model_used="m")
 
@@ -178,3 +181,50 @@ def test_a_deleted_conversation_takes_its_reply_along(question: Message) -> None
     assert replies.finish(reply, SENT) is None
     assert replies.claim(reply.pk) is None
     assert replies.renew([reply]) == {}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_claim_that_waits_for_a_message_answers_it(user: User) -> None:
+    first = services.post_message(user=user, content="First", client_id=uuid4()).message
+    queued = Message.objects.get(status="queued")
+
+    def claim() -> list[str]:
+        try:
+            claimed = replies.claim(queued.pk, history=10)
+            assert claimed is not None
+            return [one.content for one in claimed.said]
+        finally:
+            connection.close()
+
+    def waits() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
+            return cursor.fetchone() is not None
+
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            post(first, "Second")
+            said = threads.submit(claim)
+            until(waits, "the claim to wait for the row")
+        assert said.result(10) == ["First", "Second"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_listens_is_told_what_a_reply_answers(user: User) -> None:
+    told: list[str] = []
+
+    def listen(sender: object, *, asked: str, **kwargs: object) -> None:
+        told.append(asked)
+
+    signals.reply_queued.connect(listen)
+    try:
+        question = services.post_message(user=user, content="How long?", client_id=uuid4()).message
+        said = [Said("user", "Long ago"), Said("assistant", "Two days.")]
+        imports.ask_with_history(user=user, history=said, content="And now?")
+        replies.finish(take(Message.objects.get(conversation=question.conversation, status="queued")), SENT)
+        replies.regenerate(
+            user=user, message_id=Message.objects.get(status="sent", role="assistant", content="Two days [1].").pk
+        )
+    finally:
+        signals.reply_queued.disconnect(listen)
+    assert told == ["How long?", "And now?", ""]
