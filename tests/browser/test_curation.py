@@ -31,6 +31,8 @@ def open_faq(page: Page, question: str) -> None:
     page.goto(f"{page.url.partition('/admin/')[0]}/admin/faqs/faq/?{urlencode({'q': question})}")
     page.get_by_role("link", name=question).first.click()
     expect(page.get_by_label("Where this FAQ stands")).to_be_visible()
+    # The scripts that listen to what is written have run by then.
+    page.wait_for_load_state()
 
 
 @pytest.fixture
