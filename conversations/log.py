@@ -41,10 +41,7 @@ _LOCK = rows.selecting(Conversation, "WHERE id = ANY(%s) ORDER BY id FOR NO KEY 
 _LOOK = rows.selecting(
     Message, "WHERE conversation_id = ANY(%s) AND (client_id = ANY(%s) OR status IN ('queued', 'streaming'))"
 )
-_MOVE = """
-UPDATE conversations_message m SET seq = new.seq, position = new.seq, updated_at = now()
-FROM unnest(%s::uuid[], %s::bigint[]) AS new(id, seq) WHERE m.id = new.id AND m.status = 'queued' RETURNING m.id
-"""
+_MOVE = rows.updating(Message, ("seq", "position", "updated_at"), "AND old.status = 'queued' RETURNING old.id")
 
 
 class Log:
@@ -132,10 +129,13 @@ def move_behind(replies: Sequence[tuple[Log, Message]]) -> None:
     """Put queued replies behind what was appended, so that they answer it too; one that a worker holds by now stays where it is."""
     if not replies:
         return
+    changes = [
+        {"id": reply.pk, "seq": seq, "position": seq, "updated_at": log.now}
+        for log, reply in replies
+        for seq in [log.conversation.last_seq + 1]
+    ]
     with prepared.cursor() as cursor:
-        cursor.execute(
-            _MOVE, [[reply.pk for _log, reply in replies], [log.conversation.last_seq + 1 for log, _reply in replies]]
-        )
+        cursor.execute(_MOVE, [rows.dump(changes)])
         moved = {row[0] for row in cursor.fetchall()}
     for log, reply in replies:
         if reply.pk in moved:

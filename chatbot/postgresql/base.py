@@ -26,6 +26,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
     @property
     def pool(self) -> "Pool | None":
         pool: Pool | None = super().pool
-        if pool is not None:
+        if pool is not None and pool._check is None:
             pool._check = partial(check, pool)
         return pool
