@@ -1,13 +1,14 @@
 """From a question to passages and a decision: answer, ask back, or say that the knowledge base does not know."""
 
 import asyncio
-import contextlib
 import time
 from array import array
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import structlog
@@ -156,14 +157,38 @@ live_models = LiveModels()
 question_vectors = QuestionVectors(QUESTIONS_KEPT)
 
 
-async def embed_ahead(question: str, language: str) -> None:
-    """Begin with what is needed once a question is looked for, which is likely to be soon. `language` is the conversation's."""
-    if understanding.small_talk(question):
-        return
-    with contextlib.suppress(ProviderError, DatabaseError, InterfaceError):
-        live = await live_models.covering(understanding.language_of(question, language))
-        if live is not None:
-            await question_vectors.of(live.embedder, question)
+Searched = tuple[Sequence[float], list[Passage]]
+Begun = dict[tuple[int, str, str], asyncio.Task[Searched]]
+# The searches that this task began before it knew that it needs them.
+_begun: ContextVar[asyncio.Task[Begun] | None] = ContextVar("begun", default=None)
+
+
+def search_ahead(question: str, language: str) -> None:
+    """Begin to look for what is probably asked, for a `retrieve` of this task. `language` is the conversation's."""
+    if not understanding.small_talk(question):
+        begun = asyncio.create_task(_begin(question, language))
+        begun.add_done_callback(_look_at)
+        _begun.set(begun)
+
+
+async def _begin(question: str, language: str) -> Begun:
+    language = understanding.language_of(question, language)
+    live = await live_models.covering(language)
+    if live is None:
+        return {}
+    begun = {
+        (live.model.pk, part, language): asyncio.create_task(_searched(live, part, language))
+        for part in followups.parts(question)
+    }
+    for search in begun.values():
+        search.add_done_callback(_look_at)
+    return begun
+
+
+def _look_at(task: "asyncio.Task[Any]") -> None:
+    """Who awaits it gets its error; if nobody does, the error is of no interest."""
+    if not task.cancelled():
+        task.exception()
 
 
 async def retrieve(
@@ -233,11 +258,18 @@ async def is_wish_for_human(question: str, language: str, found: Retrieved) -> b
 
 
 async def _search(live: LiveModel, question: str, language: str) -> Retrieved:
-    vector = await question_vectors.of(live.embedder, question)
-    candidates = await runtime.db(
-        selectors.search, model=live.model, vector=vector, query_text=question, language=language, limit=RANKED
-    )
+    begun = _begun.get()
+    ahead = (await begun).get((live.model.pk, question, language)) if begun is not None else None
+    vector, candidates = await (ahead or _searched(live, question, language))
     return judge(live, question, vector, candidates, language)
+
+
+async def _searched(live: LiveModel, question: str, language: str) -> Searched:
+    vector = await question_vectors.of(live.embedder, question)
+    candidates = await runtime.ask(
+        selectors.searching(model=live.model, vector=vector, query_text=question, language=language, limit=RANKED)
+    )
+    return vector, candidates
 
 
 def judge(

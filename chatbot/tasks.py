@@ -12,7 +12,7 @@ from celery import shared_task
 from celery.signals import heartbeat_sent, worker_ready
 from django.conf import settings
 from django.core.cache import cache as shared_cache
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from django.utils import timezone
 from redis.exceptions import RedisError
 
@@ -24,7 +24,7 @@ from faqs import curation, publishing
 from faqs import selectors as knowledge
 from faqs.models import FAQ
 
-from . import analysis, embedding, fitting, gaps, gate, health, live, retrieval, runtime, titles, turn, understanding
+from . import analysis, embedding, fitting, gaps, gate, health, live, runtime, titles, turn, understanding
 from .events import dispatch
 from .metrics import SWEPT
 from .providers import registry
@@ -58,13 +58,8 @@ def publisher() -> live.Publisher:
 
 @shared_task
 def run_reply(reply_id: str, asked: str = "", language: str = "en") -> None:
-    """`asked` in a conversation of this language is probably what is to be answered: it is embedded while the reply is claimed."""
-    if asked:
-        runtime.soon(retrieval.embed_ahead(asked, language))
-    claimed = replies.claim(UUID(reply_id), history=settings.REPLY_HISTORY_MESSAGES)
-    # No connection is held while tokens stream.
-    connection.close()
-    ended = runtime.run(turn.take(claimed, publisher())) if claimed is not None else None
+    """`asked` in a conversation of this language is probably what is to be answered."""
+    ended = runtime.run(turn.take(UUID(reply_id), publisher(), asked=asked, language=language))
     if ended is not None and not ended.conversation.title:
         dispatch(generate_title, str(ended.conversation_id))
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import structlog
 from django.conf import settings
@@ -22,7 +23,7 @@ from .citations import Citations
 from .metrics import FENCED, FIRST_TOKEN, REPLIES, REPLY_SECONDS
 from .providers import registry
 from .providers.base import ChatMessage, ProviderError
-from .retrieval import Decision, Retrieved, is_wish_for_human, retrieve
+from .retrieval import Decision, Retrieved, is_wish_for_human, retrieve, search_ahead
 from .wording import say
 
 log = structlog.get_logger(__name__)
@@ -70,8 +71,18 @@ def stop(message_id: str) -> None:
         turn.end("stop")
 
 
-async def take(claimed: Claimed, publisher: live.Publisher) -> Message | None:
-    """Write a claimed reply to its end. Returns the ended reply; None when it was lost on the way."""
+async def take(reply_id: UUID, publisher: live.Publisher, *, asked: str = "", language: str = "") -> Message | None:
+    """Claim a reply and write it to its end. Returns the ended reply; None when there was nothing to claim or it was lost on the way.
+
+    What is probably `asked`, in a conversation of this language, is looked for meanwhile.
+    """
+    if asked:
+        search_ahead(asked, language)
+    claimed = await runtime.ask(replies.claiming(reply_id, history=settings.REPLY_HISTORY_MESSAGES))
+    return await _write(claimed, publisher) if claimed is not None else None
+
+
+async def _write(claimed: Claimed, publisher: live.Publisher) -> Message | None:
     reply, said = claimed
     stream = live.Stream(str(reply.conversation_id), str(reply.pk), reply.attempt)
     turn = Turn(reply, stream, publisher, reply.language, said)

@@ -2,13 +2,14 @@
 
 import math
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 from django.conf import settings
 from lingua import IsoCode639_1, Language, LanguageDetector, LanguageDetectorBuilder
 
 # One word must be e^2 = 7 times likelier in another language than in the conversation's, two words e, ten hardly.
 PRIOR = 2.0
+TEXTS_KEPT = 500
 
 _SMALL_TALK = {
     "greeting": r"hi|hii+|hello|hey|hey there|hello there|hi there|good (?:morning|afternoon|evening|day)|greetings"
@@ -52,16 +53,19 @@ def _detector() -> LanguageDetector:
     return LanguageDetectorBuilder.from_languages(*languages).build()
 
 
+@lru_cache(TEXTS_KEPT)
+def _confidences(text: str) -> dict[str, float]:
+    found = _detector().compute_language_confidence_values(text)
+    return {one.language.iso_code_639_1.name.lower(): one.value for one in found}
+
+
 def language_of(text: str, prior: str) -> str:
     """The text's language among the configured ones.
 
     `prior` is the language that the conversation is in: the fewer words there are, the more it counts.
     """
     odds = math.exp(PRIOR / max(len(text.split()), 1))
-    scores = {
-        found.language.iso_code_639_1.name.lower(): found.value
-        for found in _detector().compute_language_confidence_values(text)
-    }
+    scores = _confidences(text)
     if not any(scores.values()):
         return prior
     return max(scores, key=lambda code: scores[code] * (odds if code == prior else 1))

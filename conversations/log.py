@@ -11,7 +11,7 @@ from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
@@ -141,17 +141,6 @@ def move_behind(replies: Sequence[tuple[Log, Message]]) -> None:
         if reply.pk in moved:
             reply.seq = reply.position = log.next_seq()
             log.changed.append(reply)
-
-
-@contextmanager
-def pipelined() -> Iterator[None]:
-    """Send statements without waiting for the answers of those before that nobody reads.
-
-    An error comes with the next answer that is read, at the latest with the commit; how many rows an UPDATE met is not to be known.
-    """
-    connection.ensure_connection()
-    with connection.wrap_database_errors, connection.connection.pipeline():
-        yield
 
 
 @contextmanager

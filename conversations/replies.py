@@ -15,10 +15,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from rest import prepared
+from rest.prepared import Query, pipelined
 
 from . import rows, signals
-from .log import DISPATCH_GRACE, Log, locked, pipelined
+from .log import DISPATCH_GRACE, Log, locked
 from .models import Conversation, Message
 
 LEASE = timedelta(seconds=8)
@@ -75,17 +75,22 @@ class Claimed(NamedTuple):
     said: list[Said]
 
 
-def claim(reply_id: UUID, *, history: int = 0) -> Claimed | None:
+def claiming(reply_id: UUID, *, history: int = 0) -> Query[Claimed | None]:
     """Take a waiting (or abandoned) reply under a new attempt, with its last `history` messages; None when there is nothing to take."""
     now = timezone.now()
-    parameters: dict[str, Any] = {"id": reply_id, "now": now, "lease": now + LEASE}
-    with pipelined(), prepared.cursor() as claiming, prepared.cursor() as reading:
-        claiming.execute(_CLAIM, parameters)
-        reading.execute(_SAID, {"id": reply_id, "history": history})
-        row, said = claiming.fetchone(), reading.fetchall()
-    if row is None:
+    claim = {"id": reply_id, "now": now, "lease": now + LEASE}
+    return Query([(_CLAIM, claim), (_SAID, {"id": reply_id, "history": history})], _claimed)
+
+
+def _claimed(taken: Sequence[rows.Row], said: Sequence[rows.Row]) -> Claimed | None:
+    if not taken:
         return None
-    return Claimed(rows.read(Message, row), [Said(*one[:2], *map(rows.loaded, one[2:])) for one in said])
+    return Claimed(rows.read(Message, taken[0]), [Said(*one[:2], *map(rows.loaded, one[2:])) for one in said])
+
+
+def claim(reply_id: UUID, *, history: int = 0) -> Claimed | None:
+    """The same, taken at once."""
+    return claiming(reply_id, history=history).ask()
 
 
 _RENEW = """

@@ -9,6 +9,7 @@ from django.db import connection
 from django.db.models import JSONField, Model
 
 M = TypeVar("M", bound=Model)
+Row = Sequence[Any]
 
 
 def names(model: type[Model]) -> str:
@@ -34,7 +35,7 @@ def updating(model: type[Model], changed: Iterable[str], rest: str = "") -> str:
     return f"UPDATE {table} old SET {changes} FROM {source} WHERE old.id = new.id {rest}"  # noqa: S608
 
 
-def read(model: type[M], row: Sequence[Any]) -> M:
+def read(model: type[M], row: Row) -> M:
     fields = model._meta.concrete_fields
     values = [
         loaded(value) if isinstance(field, JSONField) else value for field, value in zip(fields, row, strict=True)

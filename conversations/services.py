@@ -10,9 +10,10 @@ from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from accounts.models import User
+from rest.prepared import pipelined
 
 from . import signals
-from .log import Log, locked, locked_all, move_behind, open_all, pipelined
+from .log import Log, locked, locked_all, move_behind, open_all
 from .models import Conversation, Feedback, Message
 
 TITLE_LENGTH = 120

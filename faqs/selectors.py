@@ -11,7 +11,7 @@ from django.db import connection
 from django.db.models import Count, F, Max, Q
 from django.urls import reverse
 
-from rest import prepared
+from rest.prepared import Query
 
 from .models import FAQ, Embedding, EmbeddingModel, GoldenQuestion, Head
 
@@ -183,6 +183,26 @@ def search(
 
     `vector` has the model's width. Full text only adds candidates; every score is the exact cosine.
     """
+    return searching(
+        model=model,
+        vector=vector,
+        query_text=query_text,
+        language=language,
+        limit=limit,
+        fallback_languages=fallback_languages,
+    ).ask()
+
+
+def searching(
+    *,
+    model: EmbeddingModel,
+    vector: Sequence[float],
+    query_text: str,
+    language: str,
+    limit: int = 5,
+    fallback_languages: Sequence[str] = (),
+) -> Query[list[Passage]]:
+    """The query of `search`."""
     parameters: dict[str, Any] = {
         "vector": literal(vector),
         "languages": [language, *fallback_languages],
@@ -190,9 +210,7 @@ def search(
         "text": query_text,
         "limit": limit,
     }
-    with prepared.cursor() as cursor:
-        cursor.execute(search_statement(model), parameters)
-        return [Passage(*row) for row in cursor.fetchall()]
+    return Query([(search_statement(model), parameters)], lambda found: [Passage(*row) for row in found])
 
 
 def search_statement(model: EmbeddingModel) -> str:

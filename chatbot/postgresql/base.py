@@ -2,7 +2,7 @@
 
 import select
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import psycopg
 from django.db.backends.postgresql import base
@@ -11,11 +11,16 @@ from psycopg_pool import ConnectionPool
 Pool: TypeAlias = "ConnectionPool[psycopg.Connection[object]]"
 
 
-def check(pool: "Pool", connection: "psycopg.Connection[object]") -> None:
-    """Nothing is to be read from a connection at rest, unless the server has closed it. Raises OperationalError."""
+def is_closed(connection: "psycopg.Connection[Any] | psycopg.AsyncConnection[Any]") -> bool:
+    """Nothing is to be read from a connection at rest, unless the server has closed it."""
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
-    if poll.poll(0):
+    return bool(poll.poll(0))
+
+
+def check(pool: "Pool", connection: "psycopg.Connection[object]") -> None:
+    """Raises OperationalError for a connection that the server has closed."""
+    if is_closed(connection):
         # The pool takes one that is still open for a good one, and throws out one at a time while it waits longer and longer.
         connection.close()
         pool.check()

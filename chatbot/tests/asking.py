@@ -2,12 +2,10 @@
 
 from uuid import UUID, uuid4
 
-from django.conf import settings
-
 from accounts.models import User
 from chatbot import live, tasks, turn
 from chatbot.runtime import db
-from conversations import replies, services
+from conversations import services
 from conversations.models import Message
 from faqs.models import FAQ, Category, Phrasing
 
@@ -29,15 +27,9 @@ def make_faqs() -> None:
         tasks.embed_faq(faq.pk)
 
 
-async def take(reply_id: UUID, publisher: live.Publisher) -> Message | None:
-    """Run a queued reply as the worker's task does."""
-    claimed = await db(replies.claim, reply_id, history=settings.REPLY_HISTORY_MESSAGES)
-    return await turn.take(claimed, publisher) if claimed is not None else None
-
-
 async def answer(content: str, publisher: live.Publisher, conversation_id: UUID | None = None) -> Message:
     posted = await db(post, content, conversation_id)
     queued = await db(Message.objects.get, conversation_id=posted.conversation_id, status="queued")
-    ended = await take(queued.pk, publisher)
+    ended = await turn.take(queued.pk, publisher)
     assert ended is not None
     return ended

@@ -1,17 +1,19 @@
 """What is noted about messages: by the local models on real texts."""
 
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from accounts.models import User
-from chatbot import analysis, mood, tasks
+from chatbot import analysis, events, mood, tasks
 from chatbot.mood import Mood
 from chatbot.providers import registry
 from chatbot.providers.base import ProviderUnavailable
 from chatbot.runtime import run
 from conversations import services
 from conversations.models import Conversation, Message
+from deploy.tests.processes import until
 
 
 def post(content: str, conversation_id: UUID | None = None) -> Message:
@@ -118,3 +120,13 @@ def test_what_could_not_be_read_waits_for_the_sweep(monkeypatch: pytest.MonkeyPa
     Message.objects.update(created_at=message.created_at - 2 * tasks.MODERATION_GRACE)
     tasks.sweep_analysis()
     assert sent == [[str(message.pk)]]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_new_message_is_examined_a_little_after_its_answer_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[str, Any]] = []
+    monkeypatch.setattr(events, "dispatch", lambda task, *args: sent.append((task.name, args[0])))
+    message = post("Where is my parcel?")
+    assert [name for name, _ in sent] == ["chatbot.tasks.run_reply"]
+    until(lambda: len(sent) > 1, "the message to be examined")
+    assert sent[1:] == [("chatbot.tasks.examine_messages", [str(message.pk)])]

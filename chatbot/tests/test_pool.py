@@ -4,14 +4,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
-import psycopg
 import pytest
 from django.db import connection
 
-from deploy.tests.processes import until
+from .backends import end_others
 
 MANY = 8
-OTHERS = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -44,12 +42,7 @@ def several() -> set[int]:
 def test_connections_that_the_server_closed_are_replaced_at_once() -> None:
     before = several()
     assert len(before) == MANY
-    parameters = connection.get_connection_params()  # type: ignore[attr-defined]
-    parameters = {name: parameters[name] for name in ("dbname", "user", "host", "port") if name in parameters}
-    with psycopg.connect(**parameters, autocommit=True) as other:
-        other.execute(f"SELECT pg_terminate_backend(pid) {OTHERS}")  # type: ignore[call-overload]
-        left = f"SELECT count(*) {OTHERS} AND backend_type = 'client backend'"
-        until(lambda: other.execute(left).fetchone() == (0,), "the backends to end")  # type: ignore[call-overload]
+    end_others()
     assert backend() not in before
     assert not several() & before
 

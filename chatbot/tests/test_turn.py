@@ -15,12 +15,13 @@ from django.utils import timezone
 from benchmarks.fake_llm import FakeLLM
 from chatbot import embedding, live, retrieval, tasks, titles, turn
 from chatbot.providers import registry
+from chatbot.providers.base import ProviderUnavailable
 from chatbot.runtime import db, run
 from conversations import replies
 from conversations.models import Conversation, Message
 from faqs.models import FAQ, Embedding
 
-from .asking import answer, post, take
+from .asking import answer, post
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -97,7 +98,7 @@ async def test_the_deadline_ends_a_reply_and_keeps_what_was_shown(
 async def test_stop_keeps_what_was_shown(knowledge: None, publisher: live.Publisher, openai: FakeLLM) -> None:
     posted = await db(post, "Delivery time? [[fake: tokens=1000 interval=0.02]]")
     queued = await db(Message.objects.get, status="queued")
-    running = asyncio.create_task(take(queued.pk, publisher))
+    running = asyncio.create_task(turn.take(queued.pk, publisher))
     async with asyncio.timeout(10):
         while (key := str(queued.pk)) not in turn.running or not turn.running[key].stream.text.strip():
             await asyncio.sleep(0.01)
@@ -124,7 +125,7 @@ async def test_a_stop_whose_cancellation_gets_lost_still_stops(
             await asyncio.sleep(0)
 
     monkeypatch.setattr(publisher, "add", deaf)
-    ended = await take(queued.pk, publisher)
+    ended = await turn.take(queued.pk, publisher)
     assert ended is not None
     assert ended.status == "stopped"
 
@@ -135,7 +136,7 @@ async def test_a_lost_lease_writes_nothing(
     monkeypatch.setattr(turn, "HEARTBEAT_SECONDS", 0.05)
     await db(post, "Delivery time? [[fake: tokens=1000 interval=0.02]]")
     queued = await db(Message.objects.get, status="queued")
-    running = asyncio.create_task(take(queued.pk, publisher))
+    running = asyncio.create_task(turn.take(queued.pk, publisher))
     async with asyncio.timeout(10):
         while str(queued.pk) not in turn.running:
             await asyncio.sleep(0.01)
@@ -149,7 +150,7 @@ async def test_a_reply_that_failed_too_often_is_given_up(publisher: live.Publish
     await db(post, "Hello?")
     queued = await db(Message.objects.get, status="queued")
     await db(Message.objects.filter(pk=queued.pk).update, attempt=turn.MAX_ATTEMPTS)
-    ended = await take(queued.pk, publisher)
+    ended = await turn.take(queued.pk, publisher)
     assert ended is not None
     assert ended.metadata["error"]["code"] == "internal"
 
@@ -158,7 +159,7 @@ async def test_a_stop_before_a_crash_is_honoured_by_the_next_attempt(publisher: 
     await db(post, "Hello?")
     queued = await db(Message.objects.get, status="queued")
     await db(Message.objects.filter(pk=queued.pk).update, stop_requested_at=timezone.now())
-    ended = await take(queued.pk, publisher)
+    ended = await turn.take(queued.pk, publisher)
     assert ended is not None
     assert ended.status == "stopped"
 
@@ -173,7 +174,67 @@ async def test_a_fault_of_ours_ends_with_an_apology(publisher: live.Publisher, m
 
 
 async def test_nothing_is_taken_twice(publisher: live.Publisher) -> None:
-    assert await take(uuid4(), publisher) is None
+    assert await turn.take(uuid4(), publisher) is None
+
+
+@pytest.fixture
+def searched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was searched for, in order."""
+    texts: list[str] = []
+    real = retrieval._searched
+
+    async def counted(live: retrieval.LiveModel, question: str, language: str) -> retrieval.Searched:
+        texts.append(question)
+        return await real(live, question, language)
+
+    monkeypatch.setattr(retrieval, "_searched", counted)
+    return texts
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ("how long does shipping take?", ["how long does shipping take?"]),
+        ("how long does", ["how long does", "how long does shipping take?"]),
+        ("Hello!", ["how long does shipping take?"]),
+        ("", ["how long does shipping take?"]),
+    ],
+)
+async def test_what_is_probably_asked_is_looked_for_once_while_the_reply_is_claimed(
+    knowledge: None, publisher: live.Publisher, searched: list[str], asked: str, expected: list[str]
+) -> None:
+    await db(post, "how long does shipping take?")
+    queued = await db(Message.objects.get, status="queued")
+    ended = await turn.take(queued.pk, publisher, asked=asked, language="en")
+    assert ended is not None
+    assert ended.content == "It takes **two days**. [1]"
+    assert searched == expected
+
+
+async def test_each_part_of_what_is_asked_is_looked_for_once(
+    knowledge: None, publisher: live.Publisher, searched: list[str]
+) -> None:
+    question = "How long does shipping take? How can I return my item?"
+    await db(post, question)
+    queued = await db(Message.objects.get, status="queued")
+    ended = await turn.take(queued.pk, publisher, asked=question, language="en")
+    assert ended is not None
+    assert len(ended.sources) == 2
+    assert searched == ["How long does shipping take?", "How can I return my item?"]
+
+
+async def test_a_search_that_failed_ahead_fails_the_turn_that_needs_it(
+    knowledge: None, publisher: live.Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(live: retrieval.LiveModel, question: str, language: str) -> retrieval.Searched:
+        raise ProviderUnavailable("gone")
+
+    monkeypatch.setattr(retrieval, "_searched", fails)
+    await db(post, "how long does shipping take?")
+    queued = await db(Message.objects.get, status="queued")
+    ended = await turn.take(queued.pk, publisher, asked="how long does shipping take?", language="en")
+    assert ended is not None
+    assert ended.metadata["error"]["code"] == ProviderUnavailable.code
 
 
 async def test_follow_ups_are_read_with_the_question_before(knowledge: None, publisher: live.Publisher) -> None:

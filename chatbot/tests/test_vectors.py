@@ -2,11 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import pytest
-
-from chatbot import retrieval
 from chatbot.providers.base import ProviderUnavailable
 from chatbot.retrieval import QuestionVectors
 
@@ -27,16 +23,6 @@ class Slow:
         if self.fails:
             raise ProviderUnavailable("gone")
         return [[1.0, 0.0] for _ in texts]
-
-
-@dataclass
-class Live:
-    """The models in use: one, with this embedder."""
-
-    embedder: Slow
-
-    async def covering(self, language: str) -> "Live":
-        return self
 
 
 async def begun(vectors: QuestionVectors, embedder: Slow, count: int) -> "list[asyncio.Task[Sequence[float]]]":
@@ -82,24 +68,3 @@ async def test_only_the_latest_are_kept() -> None:
     for question in ("One", "Two", "One", "Three", "One", "Two"):
         await vectors.of(embedder, question)
     assert embedder.asked == ["One", "Two", "Three", "Two"]
-
-
-async def test_what_was_looked_at_ahead_is_not_embedded_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    embedder = Slow()
-    embedder.go.set()
-    monkeypatch.setattr(retrieval, "live_models", Live(embedder))
-    monkeypatch.setattr(retrieval, "question_vectors", QuestionVectors(10))
-    await retrieval.embed_ahead("How long does it take?", "en")
-    await retrieval.embed_ahead("Hello!", "en")
-    assert embedder.asked == ["How long does it take?"]
-    await retrieval.question_vectors.of(embedder, "How long does it take?")
-    assert len(embedder.asked) == 1
-
-
-async def test_what_cannot_be_embedded_ahead_is_left_to_the_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    embedder = Slow(fails=True)
-    embedder.go.set()
-    monkeypatch.setattr(retrieval, "live_models", Live(embedder))
-    monkeypatch.setattr(retrieval, "question_vectors", QuestionVectors(10))
-    await retrieval.embed_ahead("How long does it take?", "en")
-    assert embedder.asked == ["How long does it take?"]
