@@ -21,7 +21,6 @@ from .metrics import DISPATCH_FAILURES, LIVE_FAILURES
 
 log = structlog.get_logger(__name__)
 SEND_SECONDS = 2
-EXAMINE_SECONDS = 0.2
 
 
 def group_of(user_id: UUID) -> str:
@@ -69,15 +68,9 @@ def on_conversation_changed(sender: type, *, conversation: Conversation, deleted
 
 
 def on_message_posted(sender: type, *, messages: list[Message], **kwargs: Any) -> None:
-    runtime.soon(_examine([str(message.pk) for message in messages]))
-
-
-async def _examine(message_ids: list[str]) -> None:
-    """Nobody waits for this; somebody waits for the answer, which needs the same processors."""
     from .tasks import examine_messages
 
-    await asyncio.sleep(EXAMINE_SECONDS)
-    await asyncio.to_thread(dispatch, examine_messages, message_ids)
+    dispatch(examine_messages, [str(message.pk) for message in messages])
 
 
 def on_reply_queued(sender: type, *, reply: Message, asked: str, **kwargs: Any) -> None:

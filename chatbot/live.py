@@ -30,7 +30,7 @@ TICK_SECONDS = 0.02
 DELTAS_PER_SECOND = 1000
 LONGEST_TICK_SECONDS = 0.1
 # So many replies are read and written without a look at what else is due.
-AT_ONCE = 4
+WOKEN_TOGETHER = 4
 SNAPSHOT_TTL_SECONDS = 600
 CONTROL = "live:control"
 Sink = Callable[[protocol.Frame], None]
@@ -103,8 +103,7 @@ class Publisher:
         stream.text += piece
         stream.pending.append(piece)
         if first:
-            # Nothing of this reply is on its way that it could overtake.
-            await self._publish_batch([stream])
+            await self._publish([stream])
             return
         self._dirty[stream.message_id] = stream
         self._start_ticker()
@@ -140,8 +139,8 @@ class Publisher:
     async def _wake(self) -> None:
         """Let those who waited for the tick run, some at a time: what else is due on the loop goes between them."""
         waiting, self._waiting = self._waiting, []
-        for first in range(0, len(waiting), AT_ONCE):
-            for one in waiting[first : first + AT_ONCE]:
+        for first in range(0, len(waiting), WOKEN_TOGETHER):
+            for one in waiting[first : first + WOKEN_TOGETHER]:
                 if not one.done():
                     one.set_result(None)
             # They run before this goes on.

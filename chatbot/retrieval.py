@@ -1,6 +1,7 @@
 """From a question to passages and a decision: answer, ask back, or say that the knowledge base does not know."""
 
 import asyncio
+import contextlib
 import time
 from array import array
 from collections import OrderedDict
@@ -8,7 +9,6 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 import structlog
@@ -167,7 +167,7 @@ def search_ahead(question: str, language: str) -> None:
     """Begin to look for what is probably asked, for a `retrieve` of this task. `language` is the conversation's."""
     if not understanding.small_talk(question):
         begun = asyncio.create_task(_begin(question, language))
-        begun.add_done_callback(_look_at)
+        begun.add_done_callback(runtime.forget_error)
         _begun.set(begun)
 
 
@@ -181,14 +181,8 @@ async def _begin(question: str, language: str) -> Begun:
         for part in followups.parts(question)
     }
     for search in begun.values():
-        search.add_done_callback(_look_at)
+        search.add_done_callback(runtime.forget_error)
     return begun
-
-
-def _look_at(task: "asyncio.Task[Any]") -> None:
-    """Who awaits it gets its error; if nobody does, the error is of no interest."""
-    if not task.cancelled():
-        task.exception()
 
 
 async def retrieve(
@@ -258,10 +252,19 @@ async def is_wish_for_human(question: str, language: str, found: Retrieved) -> b
 
 
 async def _search(live: LiveModel, question: str, language: str) -> Retrieved:
-    begun = _begun.get()
-    ahead = (await begun).get((live.model.pk, question, language)) if begun is not None else None
-    vector, candidates = await (ahead or _searched(live, question, language))
+    ahead = await _searched_ahead(live, question, language)
+    vector, candidates = ahead or await _searched(live, question, language)
     return judge(live, question, vector, candidates, language)
+
+
+async def _searched_ahead(live: LiveModel, question: str, language: str) -> Searched | None:
+    """None when this search was not begun, or failed."""
+    if (begun := _begun.get()) is None:
+        return None
+    with contextlib.suppress(ProviderError, DatabaseError, InterfaceError):
+        search = (await begun).get((live.model.pk, question, language))
+        return await search if search is not None else None
+    return None
 
 
 async def _searched(live: LiveModel, question: str, language: str) -> Searched:

@@ -6,7 +6,7 @@ Hundreds of streams share the loop and one HTTP connection pool; a Celery thread
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from functools import cache
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -15,6 +15,7 @@ import uvloop
 from asgiref.current_thread_executor import CurrentThreadExecutor
 from asgiref.sync import sync_to_async
 from django.db import connection
+from django.db.utils import DatabaseErrorWrapper
 from psycopg_pool import AsyncConnectionPool
 
 from rest.prepared import Query
@@ -25,6 +26,8 @@ T = TypeVar("T")
 P = ParamSpec("P")
 # Of the background loop; each is in use for a millisecond or two at a time.
 CONNECTIONS = 4
+# Less than a reply's lease, which is counted from when its claim is asked for.
+WAIT_SECONDS = 4
 
 
 @cache
@@ -91,9 +94,15 @@ def _pool() -> "AsyncConnectionPool[psycopg.AsyncConnection[Any]]":
         min_size=0,
         max_size=CONNECTIONS,
         max_idle=60,
-        timeout=10,
+        timeout=WAIT_SECONDS,
         check=_check,
     )
+
+
+@cache
+def _errors() -> DatabaseErrorWrapper:
+    """Raises Django's errors instead of psycopg's; every task would make one of its own."""
+    return connection.wrap_database_errors
 
 
 async def ask(query: Query[T]) -> T:
@@ -102,7 +111,20 @@ async def ask(query: Query[T]) -> T:
         return await db(query.ask)
     if asyncio.get_running_loop() is not loop():
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(ask(query), loop()))
-    with connection.wrap_database_errors:
+    # Who gives up does so for himself: the pool loses a connection whose return is cancelled. And it keeps the context it is opened in.
+    asked = loop().create_task(_asked(query), context=Context())
+    asked.add_done_callback(forget_error)
+    return await asyncio.shield(asked)
+
+
+def forget_error(task: "asyncio.Task[Any]") -> None:
+    """Who awaits the task gets its error; if nobody does any more, it is of no interest."""
+    if not task.cancelled():
+        task.exception()
+
+
+async def _asked(query: Query[T]) -> T:
+    with _errors():
         pool = _pool()
         await pool.open()
         async with pool.connection() as own:

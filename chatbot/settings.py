@@ -105,8 +105,9 @@ DATABASES = {"default": env.db("DATABASE_URL", default="postgres://postgres@127.
 DATABASES["default"]["ENGINE"] = "chatbot.postgresql"
 DATABASES["default"]["OPTIONS"] = DATABASES["default"].get("OPTIONS", {}) | {
     # Without the first an index scan of vectors with a selective filter starves of rows; the second finds a search's candidates in
-    # one go; without the third the planner reads all vectors of a small knowledge base instead of the index.
-    "options": "-c hnsw.iterative_scan=relaxed_order -c hnsw.ef_search=100 -c random_page_cost=1.1",
+    # one go; without the third the planner reads all vectors of a small knowledge base instead of the index. Django sets the
+    # last too, but not on connections that it does not open.
+    "options": "-c hnsw.iterative_scan=relaxed_order -c hnsw.ef_search=100 -c random_page_cost=1.1 -c TimeZone=UTC",
     # For the statements that ask for it (`rest.prepared`).
     "prepare_threshold": 5,
     "pool": {"min_size": 0, "max_size": env.int("DATABASE_POOL_SIZE", default=20), "timeout": 10, "max_idle": 60},

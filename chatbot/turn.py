@@ -1,4 +1,4 @@
-"""One turn of a claimed reply, top to bottom: understand, retrieve, decide, compose, validate citations, commit.
+"""One turn of a reply, top to bottom: claim, understand, retrieve, decide, compose, validate citations, commit.
 
 The reply's text goes to the sockets as it is written (`live`); only its end is written to the database, under the claimed attempt.
 """
@@ -6,6 +6,7 @@ The reply's text goes to the sockets as it is written (`live`); only its end is 
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -105,7 +106,7 @@ def _run(turn: Turn) -> None:
     global _heartbeat
     running[str(turn.reply.pk)] = turn
     if _heartbeat is None or _heartbeat.done():
-        _heartbeat = asyncio.create_task(_hold_leases())
+        _heartbeat = asyncio.create_task(_hold_leases(), context=Context())
 
 
 async def _outcome(turn: Turn) -> Outcome | None:

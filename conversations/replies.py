@@ -88,11 +88,6 @@ def _claimed(taken: Sequence[rows.Row], said: Sequence[rows.Row]) -> Claimed | N
     return Claimed(rows.read(Message, taken[0]), [Said(*one[:2], *map(rows.loaded, one[2:])) for one in said])
 
 
-def claim(reply_id: UUID, *, history: int = 0) -> Claimed | None:
-    """The same, taken at once."""
-    return claiming(reply_id, history=history).ask()
-
-
 _RENEW = """
 UPDATE conversations_message m SET lease_expires_at = %(lease)s
 FROM unnest(%(ids)s::uuid[], %(attempts)s::integer[]) AS held(id, attempt)

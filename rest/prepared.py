@@ -1,7 +1,7 @@
-"""Statements that the server keeps planned after some uses; behind PgBouncer they take 1.21 or newer."""
+"""Statements that the server keeps planned, and pipelines; behind PgBouncer the former take 1.21 or newer."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -35,18 +35,17 @@ def pipelined() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Query(Generic[T]):
-    """Statements that are sent together, and what is made of the rows of each: for a thread, or for an event loop (`runtime.ask`)."""
+    """Statements that are asked one after the other, each for itself, and what is made of their rows; on a loop by `runtime.ask`."""
 
     statements: Sequence[Statement]
     read: Callable[..., T]
 
     def ask(self) -> T:
         """Raises django.db.Error."""
-        with ExitStack() as stack:
-            if len(self.statements) > 1:
-                stack.enter_context(pipelined())
-            cursors = [stack.enter_context(cursor()) for _ in self.statements]
-            for one, statement in zip(cursors, self.statements, strict=True):
-                one.execute(*statement)
-            rows = [one.fetchall() for one in cursors]
-        return self.read(*rows)
+        return self.read(*map(_rows, self.statements))
+
+
+def _rows(statement: Statement) -> list[tuple[Any, ...]]:
+    with cursor() as asking:
+        asking.execute(*statement)
+        return list(asking.fetchall())

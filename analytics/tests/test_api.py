@@ -31,7 +31,7 @@ def ask(user: User, *, decision: str, milliseconds: int, feedback: str | None, s
     """A question with its ended reply."""
     posted = services.post_message(user=user, content="Hello", client_id=uuid4())
     queued = Message.objects.get(conversation=posted.message.conversation_id, status="queued")
-    claimed = replies.claim(queued.pk)
+    claimed = replies.claiming(queued.pk).ask()
     assert claimed is not None
     metadata = {"decision": decision}
     outcome = Outcome(status=status, content="Hi", tokens_used=10, response_time_ms=milliseconds, metadata=metadata)

@@ -28,7 +28,7 @@ class Reply:
 
     async def claim(self) -> None:
         active = await db(Message.objects.get, conversation=self.question.conversation, status__in=Message.ACTIVE)
-        claimed = await db(replies.claim, active.pk)
+        claimed = await db(replies.claiming(active.pk).ask)
         assert claimed is not None
         self.message = claimed.reply
         self.stream = live.Stream(str(claimed.reply.conversation_id), str(claimed.reply.pk), claimed.reply.attempt)

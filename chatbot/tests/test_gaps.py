@@ -81,7 +81,7 @@ def reply(text: str, decision: str = "decline", who: str = "ada", conversation_i
         user=person(who), content=text, client_id=uuid4(), conversation_id=conversation_id
     ).message
     queued = Message.objects.get(conversation_id=message.conversation_id, status="queued")
-    claimed = replies.claim(queued.pk)
+    claimed = replies.claiming(queued.pk).ask()
     assert claimed is not None
     metadata = {"decision": decision, "language": "en"}
     ended = replies.finish(claimed.reply, replies.Outcome(status="sent", content="Well.", metadata=metadata))

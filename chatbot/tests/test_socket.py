@@ -68,7 +68,7 @@ async def socket(user: User) -> AsyncIterator[Socket]:
 
 async def claimed(conversation_id: str) -> Message:
     queued = await db(Message.objects.get, conversation_id=conversation_id, status="queued")
-    taken = await db(replies.claim, queued.pk)
+    taken = await db(replies.claiming(queued.pk).ask)
     assert taken is not None
     return taken.reply
 

@@ -28,7 +28,7 @@ def api(user: User) -> APIClient:
 
 def answered(question: Message) -> Message:
     queued = Message.objects.get(conversation=question.conversation, status="queued")
-    claimed = replies.claim(queued.pk)
+    claimed = replies.claiming(queued.pk).ask()
     assert claimed is not None
     ended = replies.finish(
         claimed.reply, Outcome(status="sent", content="Two days.", metadata={"suggestions": ["Why?"]})

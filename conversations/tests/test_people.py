@@ -12,7 +12,7 @@ from conversations.replies import Outcome
 
 
 def answered(question: Message, content: str = "Two days.") -> Message:
-    claimed = replies.claim(Message.objects.get(status="queued", conversation=question.conversation).pk)
+    claimed = replies.claiming(Message.objects.get(status="queued", conversation=question.conversation).pk).ask()
     assert claimed is not None
     ended = replies.finish(claimed.reply, Outcome(status="sent", content=content))
     assert ended is not None
@@ -116,6 +116,6 @@ def test_a_verdict_is_stored_once(question: Message) -> None:
     question.refresh_from_db()
     assert question.moderation == verdict
     reply = Message.objects.get(role="assistant")
-    claimed = replies.claim(reply.pk, history=10)
+    claimed = replies.claiming(reply.pk, history=10).ask()
     assert claimed is not None
     assert claimed.said == []

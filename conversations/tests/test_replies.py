@@ -22,7 +22,7 @@ def claimed(question: Message) -> Message:
 
 
 def take(queued: Message) -> Message:
-    taken = replies.claim(queued.pk)
+    taken = replies.claiming(queued.pk).ask()
     assert taken is not None
     return taken.reply
 
@@ -41,7 +41,7 @@ def post(question: Message, content: str = "And?") -> Message:
 def test_claim_is_exclusive(question: Message) -> None:
     reply = claimed(question)
     assert (reply.status, reply.attempt) == ("streaming", 1)
-    assert replies.claim(reply.pk) is None
+    assert replies.claiming(reply.pk).ask() is None
 
 
 def test_finish_writes_once(question: Message) -> None:
@@ -179,7 +179,7 @@ def test_a_deleted_conversation_takes_its_reply_along(question: Message) -> None
     reply = claimed(question)
     services.delete(conversation=question.conversation)
     assert replies.finish(reply, SENT) is None
-    assert replies.claim(reply.pk) is None
+    assert replies.claiming(reply.pk).ask() is None
     assert replies.renew([reply]) == {}
 
 
@@ -190,7 +190,7 @@ def test_a_claim_that_waits_for_a_message_answers_it(user: User) -> None:
 
     def claim() -> list[str]:
         try:
-            claimed = replies.claim(queued.pk, history=10)
+            claimed = replies.claiming(queued.pk, history=10).ask()
             assert claimed is not None
             return [one.content for one in claimed.said]
         finally:
