@@ -29,8 +29,6 @@ TICK_SECONDS = 0.02
 # Ticks stretch under load, so that a worker does not send more deltas than this; to no more than can be read along.
 DELTAS_PER_SECOND = 1000
 LONGEST_TICK_SECONDS = 0.1
-# So many replies are read and written without a look at what else is due.
-WOKEN_TOGETHER = 4
 SNAPSHOT_TTL_SECONDS = 600
 CONTROL = "live:control"
 Sink = Callable[[protocol.Frame], None]
@@ -93,7 +91,8 @@ class Publisher:
         self.client = client
         self._dirty: dict[str, Stream] = {}
         self._ticker: asyncio.Task[None] | None = None
-        self._waiting: list[asyncio.Future[None]] = []
+        self._next_tick = asyncio.Event()
+        self._waiting = 0
         # One batch at a time: two connections of the pool could overtake each other.
         self._lock = asyncio.Lock()
 
@@ -114,9 +113,11 @@ class Publisher:
         A writer that reads at ticks reads all that came meanwhile at once.
         """
         self._start_ticker()
-        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiting)
-        await waiting
+        self._waiting += 1
+        try:
+            await self._next_tick.wait()
+        finally:
+            self._waiting -= 1
 
     async def drain(self, stream: Stream) -> None:
         """Send what is pending of one reply now."""
@@ -131,20 +132,13 @@ class Publisher:
         batch = 0
         while self._dirty or self._waiting:
             await asyncio.sleep(tick_seconds(batch))
-            await self._wake()
+            self._next_tick.set()
+            self._next_tick = asyncio.Event()
+            # Whoever waited for the tick runs before this goes on.
+            await asyncio.sleep(0)
             streams, self._dirty = list(self._dirty.values()), {}
             batch = len(streams)
             await self._publish(streams)
-
-    async def _wake(self) -> None:
-        """Let those who waited for the tick run, some at a time: what else is due on the loop goes between them."""
-        waiting, self._waiting = self._waiting, []
-        for first in range(0, len(waiting), WOKEN_TOGETHER):
-            for one in waiting[first : first + WOKEN_TOGETHER]:
-                if not one.done():
-                    one.set_result(None)
-            # They run before this goes on.
-            await asyncio.sleep(0)
 
     async def _publish(self, streams: list[Stream]) -> None:
         async with self._lock:
