@@ -139,7 +139,7 @@ def measure(count: int, queries: NDArray[np.float64], model: "object") -> None:
     chance = random.Random(count)
 
     def search(vector: Sequence[float], question: str = "", limit: int = 5) -> list[int]:
-        found = selectors.search(model=model, vector=vector, query_text=question, language="en", limit=limit)
+        found = selectors.searching(model=model, vector=vector, query_text=question, language="en", limit=limit).ask()
         return [passage.faq_id for passage in found]
 
     ten = partial(search, limit=10)

@@ -81,9 +81,9 @@ def _search(query: str, language: str, limit: int) -> list[Passage]:
     except ProviderError as error:
         log.warning("search_by_words", error=error.code)
         return pages.by_words(query, [language, *fallback], limit)
-    passages = selectors.search(
+    passages = selectors.searching(
         model=model, vector=vector, query_text=query, language=language, limit=limit, fallback_languages=fallback
-    )
+    ).ask()
     floor = FLOORS.get(model.name, OTHER_FLOOR)
     return [passage for passage in passages if passage.score >= floor]
 

@@ -170,29 +170,6 @@ ORDER BY b.score DESC, b.priority DESC, f.id
 """
 
 
-def search(
-    *,
-    model: EmbeddingModel,
-    vector: Sequence[float],
-    query_text: str,
-    language: str,
-    limit: int = 5,
-    fallback_languages: Sequence[str] = (),
-) -> list[Passage]:
-    """The published FAQs nearest to a question, best first: by vectors, with those that share a rare word as further candidates.
-
-    `vector` has the model's width. Full text only adds candidates; every score is the exact cosine.
-    """
-    return searching(
-        model=model,
-        vector=vector,
-        query_text=query_text,
-        language=language,
-        limit=limit,
-        fallback_languages=fallback_languages,
-    ).ask()
-
-
 def searching(
     *,
     model: EmbeddingModel,
@@ -202,7 +179,10 @@ def searching(
     limit: int = 5,
     fallback_languages: Sequence[str] = (),
 ) -> Query[list[Passage]]:
-    """The query of `search`."""
+    """The published FAQs nearest to a question, best first: by vectors, with those that share a rare word as further candidates.
+
+    `vector` has the model's width. Full text only adds candidates; every score is the exact cosine.
+    """
     parameters: dict[str, Any] = {
         "vector": literal(vector),
         "languages": [language, *fallback_languages],

@@ -153,7 +153,7 @@ def test_a_candidate_that_the_head_does_not_know_is_ranked_by_cosine(model: Embe
     faqs = publish(model, ranking.FAQS_AT_LEAST)
     fitting.fit_stale()
     with_head = live()
-    passages = selectors.search(model=model, vector=unit(0), query_text="", language="en", limit=5)
+    passages = selectors.searching(model=model, vector=unit(0), query_text="", language="en", limit=5).ask()
     assert retrieval.judge(with_head, "0", unit(0), passages, "en").passages[0].faq_id == faqs[0].pk
     stranger = [*passages[:-1], selectors.Passage(10_000, "x", "en", "X", "X", 0.1, "question")]
     plain = retrieval.judge(with_head, "0", unit(0), stranger, "en")

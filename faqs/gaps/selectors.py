@@ -34,7 +34,7 @@ def questions(gap: Gap, *, limit: int = 50) -> list[GapQuestion]:
 
 def nearest_faqs(gap: Gap) -> list[Passage]:
     """Published FAQs that the gap may be a phrasing of."""
-    return selectors.search(model=gap.model, vector=gap.centroid, query_text="", language=gap.language)
+    return selectors.searching(model=gap.model, vector=gap.centroid, query_text="", language=gap.language).ask()
 
 
 def likely_category(nearest: list[Passage]) -> Category | None:

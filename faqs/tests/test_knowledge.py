@@ -33,7 +33,7 @@ def embed(model: EmbeddingModel, row: FAQ, question: list[float], answer: list[f
 
 
 def found(model: EmbeddingModel, vector: list[float], text: str = "", language: str = "en") -> list[tuple[str, float]]:
-    passages = selectors.search(model=model, vector=vector, query_text=text, language=language)
+    passages = selectors.searching(model=model, vector=vector, query_text=text, language=language).ask()
     return [(passage.question, round(passage.score, 3)) for passage in passages]
 
 
@@ -79,7 +79,7 @@ def test_full_text_adds_candidates_that_share_a_rare_word(
         embed(model, faq(category, f"Crowd {number}"), [1, 0.001 * number, 0, 0], [1, 0, 0, 0])
     for number in range(sharing):
         embed(model, faq(category, f"Klarna instalments {number}"), [0, 0, 1, 0], [0, 0, 0, 1])
-    passages = selectors.search(model=model, vector=[1, 0, 0, 0], query_text=text, language="en", limit=100)
+    passages = selectors.searching(model=model, vector=[1, 0, 0, 0], query_text=text, language="en", limit=100).ask()
     assert any(passage.question.startswith("Klarna") for passage in passages) is expected
 
 
