@@ -4,6 +4,7 @@ Everything here is a hint that something is to be seen in the database. Losing o
 """
 
 import asyncio
+import time
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,8 @@ from .metrics import DISPATCH_FAILURES, LIVE_FAILURES
 
 log = structlog.get_logger(__name__)
 SEND_SECONDS = 2
+AWAY_SECONDS = 2
+_broker_away_until = 0.0
 
 
 def group_of(user_id: UUID) -> str:
@@ -45,11 +48,19 @@ def broadcast(user_id: UUID, frames: list[protocol.Frame]) -> None:
 
 
 def dispatch(task: "Task[Any, Any]", *args: Any, countdown: float = 0) -> None:
-    """Queue a task if the broker can be reached; a sweep does it otherwise."""
+    """Queue a task if the broker can be reached; a sweep does it otherwise.
+
+    After a failure nobody waits for the broker for AWAY_SECONDS: a batch of tasks must not wait as often as it has tasks.
+    """
+    global _broker_away_until
+    if time.monotonic() < _broker_away_until:
+        DISPATCH_FAILURES.labels(task.name).inc()
+        return
     try:
         # Celery would put what it prints of the arguments, such as a question, beside them.
         task.apply_async(args=args, countdown=countdown, argsrepr="")  # type: ignore[call-arg]
     except (OperationalError, RedisError, OSError) as error:
+        _broker_away_until = time.monotonic() + AWAY_SECONDS
         DISPATCH_FAILURES.labels(task.name).inc()
         log.warning("dispatch_failed", task=task.name, error=type(error).__name__)
 

@@ -145,11 +145,17 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = (
     # The sweeps find what a worker took along when it died: what was fetched is not written to Redis, and deleted there, for each task.
-    {"ack_emulation": False, "socket_connect_timeout": 5, "health_check_interval": 10, "socket_keepalive": True}
+    {
+        "ack_emulation": False,
+        "socket_connect_timeout": 5,
+        "socket_timeout": 2,
+        "health_check_interval": 10,
+        "socket_keepalive": True,
+    }
     if CELERY_BROKER_URL.startswith(("redis", "valkey"))
     else {}
 )
-CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 # -- accounts ------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"

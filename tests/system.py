@@ -20,6 +20,7 @@ from deploy.tests.processes import free_port, until
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS_TO_START = 60
+LOG_END = 8000
 
 
 class LiveSystem:
@@ -138,8 +139,12 @@ class LiveSystem:
         try:
             until(condition, what, seconds)
         except AssertionError as error:
-            tails = [f"--- {log.name}\n{log.read_text()[-2000:]}" for log in self.directory.glob("*.log")]
+            tails = [f"--- {log.name}\n{self.log(log.stem)}" for log in self.directory.glob("*.log")]
             raise AssertionError("\n".join([str(error), *tails])) from None
+
+    def log(self, name: str) -> str:
+        """The end of what a process printed."""
+        return (self.directory / f"{name}.log").read_text(errors="replace")[-LOG_END:]
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.database_url, autocommit=True) as connection:

@@ -1,13 +1,17 @@
 """The worker's side of the broker."""
 
+import socket
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from celery import Celery
 from redis.exceptions import ConnectionError
 
+from chatbot import events
 from chatbot.celery import app
+from chatbot.metrics import DISPATCH_FAILURES
 
 
 def test_a_channel_without_its_transport_fails_like_a_lost_connection() -> None:
@@ -48,3 +52,39 @@ def test_one_client_publishes_everything_over_a_pool() -> None:
         with channel.conn_or_acquire() as third:
             assert third is not first
             assert third.ping()
+
+
+def test_a_broker_that_stands_still_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found by `make faults`: a web process did not end, because a batch of tasks waited for a paused Valkey."""
+    monkeypatch.setattr(events, "_broker_away_until", 0.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent, Celery("silent", set_as_current=False) as other:
+        other.config_from_object("django.conf:settings", namespace="CELERY")
+        options = app.conf.broker_transport_options
+        assert options["socket_timeout"] <= 2
+        other.conf.update(
+            broker_url=f"redis://127.0.0.1:{silent.getsockname()[1]}/0",
+            broker_transport_options=options | {"socket_timeout": 0.05},
+        )
+        task = other.task(name="silent")(lost)
+        failures = DISPATCH_FAILURES.labels("silent")._value
+        events.dispatch(task, "one")
+        asked = connections(silent)
+        assert asked > 0
+        events.dispatch(task, "two")
+        assert connections(silent) == 0
+        assert failures.get() == 2
+        monkeypatch.setattr(events, "_broker_away_until", 0.0)
+        events.dispatch(task, "three")
+        assert connections(silent) > 0
+
+
+def connections(server: socket.socket) -> int:
+    """How many clients came since this was asked."""
+    server.setblocking(False)
+    count = 0
+    while True:
+        try:
+            server.accept()[0].close()
+        except BlockingIOError:
+            return count
+        count += 1

@@ -98,7 +98,7 @@ async def drive(
     supervisor.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await supervisor
-    violations = judge(b.system, seen) | {"ended by itself": died}
+    violations = judge(b.system, seen) | {"ended by itself": died, "did not end when asked": faults.unended}
     return Run(clients, time.monotonic() - began, seen, faults, violations, warm, held(b.system))
 
 
@@ -108,8 +108,7 @@ async def supervise(system: LiveSystem, died: list[str]) -> None:
         for name, process in list(system.processes.items()):
             if (status := process.poll()) is not None:
                 died.append(name)
-                tail = (system.directory / f"{name}.log").read_text(errors="replace")[-3000:]
-                print(f"{name} ended by itself with {status}:\n{tail}", file=sys.stderr, flush=True)
+                print(f"{name} ended by itself with {status}:\n{system.log(name)}", file=sys.stderr, flush=True)
                 system.start(name)
         await asyncio.sleep(1)
 

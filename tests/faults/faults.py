@@ -1,11 +1,14 @@
 """What goes wrong: each fault is done to a running system and repaired as its supervisor would."""
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
+import subprocess
+import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import aiohttp
 import psycopg
@@ -17,15 +20,17 @@ from benchmarks.live import Bench
 from .proxy import Proxy
 
 MODEL_FAULTS: list[dict[str, object]] = [{"status": 500}, {"status": 429}, {"refuse": True}, {"cut": 3}, {"invalid": 2}]
+SECONDS_TO_END = 120
 Fault = Callable[[], Awaitable[None]]
 
 
 class Faults:
-    """Every fault by name; `done` counts them. `pace` scales how long they last."""
+    """Every fault by name; `done` counts them, `unended` names what did not end well when asked. `pace` scales how long they last."""
 
     def __init__(self, bench: Bench, proxy: Proxy, chance: random.Random, pace: float) -> None:
         self.bench, self.system, self.proxy, self.chance, self.pace = bench, bench.system, proxy, chance, pace
         self.done: Counter[str] = Counter()
+        self.unended: list[str] = []
         # Those that spare our own processes, so that what leaks adds up.
         self.around: dict[str, Fault] = {
             "PostgreSQL backend killed": self._kill_backend,
@@ -39,6 +44,7 @@ class Faults:
         }
         self.all: dict[str, Fault] = self.around | {
             "rolling restart": self._rolling_restart,
+            "web ended, Valkey paused": self._end_web_while_valkey_is_paused,
             **{f"{name} killed": self._killing(name) for name in self.system.processes},
         }
 
@@ -57,10 +63,27 @@ class Faults:
     async def _rolling_restart(self) -> None:
         """One process after the other is asked to end, and started again: a deploy."""
         for name in list(self.system.processes):
-            process = self.system.processes.pop(name)
-            process.terminate()
-            await asyncio.to_thread(process.wait, 120)
+            await self._end(name)
             self.system.start(name)
+
+    async def _end_web_while_valkey_is_paused(self) -> None:
+        with self._paused_valkey():
+            await asyncio.sleep(self.pace)
+            await self._end("web")
+        self.system.start("web")
+
+    async def _end(self, name: str) -> None:
+        """Ask a process to end; one that does not, or only by force of its own, is noted with the end of its log."""
+        process = self.system.processes.pop(name)
+        process.terminate()
+        try:
+            status = await asyncio.to_thread(process.wait, SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            status = await asyncio.to_thread(process.wait)
+        if status:
+            self.unended.append(name)
+            print(f"{name}, asked to end, ended with {status}:\n{self.system.log(name)}", file=sys.stderr, flush=True)
 
     async def _kill_backend(self) -> None:
         """`kill -9` of one backend: PostgreSQL ends all connections and recovers."""
@@ -92,13 +115,20 @@ class Faults:
             return
 
     async def _pause_valkey(self) -> None:
+        with self._paused_valkey():
+            await asyncio.sleep(self.pace * self.chance.uniform(1, 6))
+
+    @contextlib.contextmanager
+    def _paused_valkey(self) -> Iterator[None]:
         server = self.bench.services.valkey
         assert server is not None
         assert server.process is not None
         process = server.process
         process.send_signal(signal.SIGSTOP)
-        await asyncio.sleep(self.pace * self.chance.uniform(1, 6))
-        process.send_signal(signal.SIGCONT)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
 
     async def _cut(self) -> None:
         self.proxy.cut()
