@@ -29,7 +29,8 @@ def quick_hashes() -> None:
 @pytest.fixture(autouse=True)
 def forget_models() -> None:
     """Every test has models of its own."""
-    from chatbot.retrieval import live_models, question_vectors
+    from chatbot.live_models import live_models
+    from chatbot.question_vectors import question_vectors
 
     live_models.forget()
     question_vectors.forget()

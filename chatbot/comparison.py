@@ -7,6 +7,7 @@ from faqs.models import EmbeddingModel
 
 from . import golden, retrieval, runtime
 from .golden import GoldenQuestion
+from .live_models import live_models, with_head
 from .providers.base import Embedder
 from .retrieval import Decision, Retrieved
 
@@ -36,13 +37,13 @@ class Tally:
 
 def of_live_models() -> Tally:
     """Raises ProviderError."""
-    retrieval.live_models.forget()
+    live_models.forget()
     return _tally(lambda asked: retrieval.retrieve(asked.text, asked.language))
 
 
 def of_model(model: EmbeddingModel, embedder: Embedder) -> Tally:
     """As if this model were live for the languages it covers, and nothing for the others. Raises ProviderError."""
-    live = retrieval.with_head(model, embedder)
+    live = with_head(model, embedder)
     return _tally(lambda asked: retrieval.retrieve(asked.text, asked.language, using=live))
 
 

@@ -17,8 +17,9 @@ from .confidence import Calibration, Sample
 from .golden import GoldenQuestion
 from .providers import registry
 from .providers.base import Embedder
+from .question_vectors import question_vectors
 from .ranking import Floats, Head, Ints
-from .retrieval import RANKED, question_vectors
+from .retrieval import RANKED
 
 log = structlog.get_logger(__name__)
 

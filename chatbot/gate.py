@@ -18,8 +18,9 @@ from faqs import publishing, selectors
 from faqs.models import GoldenQuestion, PublishRun
 
 from . import embedding, fitting, runtime
+from .live_models import live_models
 from .providers.base import ProviderError
-from .retrieval import Decision, live_models, retrieve
+from .retrieval import Decision, retrieve
 
 log = structlog.get_logger(__name__)
 BATCH = 10

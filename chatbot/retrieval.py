@@ -2,34 +2,27 @@
 
 import asyncio
 import contextlib
-import time
-from array import array
-from collections import OrderedDict
 from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
-import structlog
 from django.db import DatabaseError, InterfaceError
 
 from faqs import selectors
-from faqs.models import EmbeddingModel
 from faqs.selectors import Passage
 from rest.problems import Unavailable
 
-from . import confidence, followups, guard, ranking, runtime, understanding, wishes
+from . import confidence, followups, guard, runtime, understanding, wishes
 from .confidence import Calibration
-from .providers import registry
-from .providers.base import Embedder, ProviderError
+from .live_models import LiveModel, live_models
+from .providers.base import ProviderError
+from .question_vectors import question_vectors
 
-log = structlog.get_logger(__name__)
 TOP_K = 5
 # So many of the nearest FAQs are ranked by the head as well.
 RANKED = 20
-MODELS_SECONDS = 5.0
-QUESTIONS_KEPT = 2000
 
 
 class Decision(StrEnum):
@@ -53,108 +46,6 @@ class Retrieved:
     known: float = 0.0
     question: str = ""
     parts: Sequence["Retrieved"] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class LiveModel:
-    """A model that questions are searched with, its head while there is a fresh one, and its calibrations by language."""
-
-    model: EmbeddingModel
-    embedder: Embedder
-    head_id: int | None = None
-    head: ranking.Head | None = None
-    calibrations: dict[str, Calibration] = field(default_factory=dict)
-
-    def calibration(self, language: str, *, with_head: bool) -> Calibration:
-        """Those of the installation hold for the ranking that they were fitted with."""
-        if with_head == (self.head is not None) and language in self.calibrations:
-            return self.calibrations[language]
-        return confidence.shipped(self.model.name, with_head=with_head)
-
-
-@dataclass
-class LiveModels:
-    """The models that questions are searched with, looked up again in the background after some seconds."""
-
-    models: list[LiveModel] = field(default_factory=list)
-    until: float = 0.0
-    looking: "asyncio.Task[None] | None" = None
-
-    async def covering(self, language: str) -> LiveModel | None:
-        """The model made for this language before one made for all. No question waits for a second look."""
-        if not self.models:
-            await self._refresh()
-        elif self._is_due() and not runtime.in_trial():
-            self.looking = asyncio.create_task(self._refresh_if_possible())
-        covering = [live for live in self.models if live.model.covers(language)]
-        return min(covering, key=lambda live: not live.model.languages, default=None)
-
-    def _is_due(self) -> bool:
-        return time.monotonic() > self.until and (self.looking is None or self.looking.done())
-
-    async def _refresh(self) -> None:
-        self.models = await runtime.db(self._look_up)
-        self.until = time.monotonic() + MODELS_SECONDS
-
-    async def _refresh_if_possible(self) -> None:
-        """What is known stays in use while the database is away."""
-        try:
-            await self._refresh()
-        except (DatabaseError, InterfaceError) as error:
-            log.warning("models_not_refreshed", error=type(error).__name__)
-
-    def _look_up(self) -> list[LiveModel]:
-        known = {live.model.pk: live for live in self.models}
-        return [with_head(model, embedder, known.get(model.pk)) for model, embedder in registry.usable_models()]
-
-    def forget(self) -> None:
-        self.models = []
-
-
-def with_head(model: EmbeddingModel, embedder: Embedder, before: LiveModel | None = None) -> LiveModel:
-    """The newest head if it was fitted on the present vectors; the one already loaded is not read again."""
-    stored = selectors.fresh_head(model)
-    if stored is None:
-        return LiveModel(model, embedder)
-    if before is not None and before.head_id == stored.pk:
-        return replace(before, model=model, embedder=embedder)
-    head = ranking.Head.from_bytes(bytes(stored.weights)) if stored.weights else None
-    calibrations = {language: Calibration(**values) for language, values in stored.calibrations.items()}
-    return LiveModel(model, embedder, stored.pk, head, calibrations)
-
-
-class QuestionVectors:
-    """The vectors of the latest questions: what many visitors ask in the same words, or several look for, is embedded once."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self._vectors: OrderedDict[tuple[str, str, str], array[float]] = OrderedDict()
-        self._coming: dict[tuple[str, str, str], asyncio.Task[array[float]]] = {}
-
-    async def of(self, embedder: Embedder, question: str) -> Sequence[float]:
-        """Raises ProviderError when the question cannot be embedded."""
-        key = (embedder.provider, embedder.name, question)
-        if key in self._vectors:
-            self._vectors.move_to_end(key)
-            return self._vectors[key]
-        if key not in self._coming:
-            self._coming[key] = asyncio.create_task(self._embed(embedder, question))
-            self._coming[key].add_done_callback(lambda _: self._coming.pop(key))
-        # Whoever gives up does so for himself.
-        self._vectors[key] = await asyncio.shield(self._coming[key])
-        if len(self._vectors) > self.size:
-            self._vectors.popitem(last=False)
-        return self._vectors[key]
-
-    async def _embed(self, embedder: Embedder, question: str) -> "array[float]":
-        return array("f", (await embedder.embed([question]))[0])
-
-    def forget(self) -> None:
-        self._vectors.clear()
-
-
-live_models = LiveModels()
-question_vectors = QuestionVectors(QUESTIONS_KEPT)
 
 
 Searched = tuple[Sequence[float], list[Passage]]

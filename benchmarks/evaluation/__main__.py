@@ -40,7 +40,7 @@ def load(data: DataSet) -> dict[str, int]:
     from django.utils import timezone
 
     from chatbot import embedding
-    from chatbot.retrieval import live_models
+    from chatbot.live_models import live_models
     from faqs.models import FAQ, Category, Embedding, Phrasing
 
     FAQ.objects.all().delete()
@@ -69,8 +69,8 @@ def fit(questions: Sequence[Asked], ids: dict[str, int]) -> None:
     """Fit the English model's head and confidence as the worker does, with these golden questions."""
     from chatbot import fitting
     from chatbot.golden import GoldenQuestion
+    from chatbot.live_models import live_models
     from chatbot.providers import registry
-    from chatbot.retrieval import live_models
 
     golden = [GoldenQuestion(one.text, "en", ids[one.key] if one.key else None) for one in questions]
     for model, embedder in registry.usable_models():
@@ -93,7 +93,7 @@ def ask(question: Asked, ids: dict[str, int]) -> Result:
 def milliseconds(questions: Sequence[Asked], ids: dict[str, int]) -> float:
     """The median from question to decision with nothing remembered, the model's own time included."""
     from chatbot.providers import registry
-    from chatbot.retrieval import question_vectors
+    from chatbot.question_vectors import question_vectors
 
     kept = list(registry.embedders())
     registry.embedders.cache_clear()
@@ -147,8 +147,9 @@ def evaluate_golden() -> str:
     from django.core.management import call_command
 
     from chatbot import embedding, fitting, golden, runtime
+    from chatbot.live_models import live_models
     from chatbot.providers import registry
-    from chatbot.retrieval import live_models, retrieve
+    from chatbot.retrieval import retrieve
     from faqs.models import FAQ
 
     FAQ.objects.all().delete()

@@ -11,9 +11,9 @@ from django.db import OperationalError
 
 from chatbot import confidence, fitting, ranking, retrieval, tasks
 from chatbot.golden import GoldenQuestion
+from chatbot.live_models import LiveModel, live_models
 from chatbot.providers import registry
 from chatbot.providers.base import ProviderUnavailable
-from chatbot.retrieval import LiveModel, live_models
 from chatbot.runtime import run
 from faqs import selectors, services
 from faqs.models import FAQ, Category, Embedding, EmbeddingModel, Head, Phrasing

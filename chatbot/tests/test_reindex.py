@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 from chatbot import comparison, embedding, golden, retrieval, tasks
 from chatbot.comparison import Tally
 from chatbot.golden import GoldenQuestion
+from chatbot.live_models import live_models
 from chatbot.providers import registry
 from chatbot.providers.base import ProviderUnavailable
 from faqs import selectors
@@ -32,9 +33,9 @@ def live_names() -> list[str]:
 
 def answered_by() -> tuple[str, str]:
     """The decision on a question, and the model that it was searched with."""
-    retrieval.live_models.forget()
+    live_models.forget()
     decision, _passages = retrieval.preview("When will my order arrive?", "en")
-    covering = [live.model for live in retrieval.live_models.models if live.model.covers("en")]
+    covering = [live.model for live in live_models.models if live.model.covers("en")]
     return decision, min(covering, key=lambda model: not model.languages).name
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from benchmarks.fake_llm import FakeLLM
 from chatbot import embedding, live, retrieval, tasks, titles, turn
+from chatbot.live_models import LiveModel
 from chatbot.providers import registry
 from chatbot.providers.base import ProviderUnavailable
 from chatbot.runtime import db, run
@@ -183,7 +184,7 @@ def searched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     texts: list[str] = []
     real = retrieval._searched
 
-    async def counted(live: retrieval.LiveModel, question: str, language: str) -> retrieval.Searched:
+    async def counted(live: LiveModel, question: str, language: str) -> retrieval.Searched:
         texts.append(question)
         return await real(live, question, language)
 
@@ -228,7 +229,7 @@ async def test_a_search_that_failed_ahead_is_tried_by_the_turn(
 ) -> None:
     counted = retrieval._searched
 
-    async def fails_at_first(live: retrieval.LiveModel, question: str, language: str) -> retrieval.Searched:
+    async def fails_at_first(live: LiveModel, question: str, language: str) -> retrieval.Searched:
         found = await counted(live, question, language)
         if len(searched) == 1:
             raise ProviderUnavailable("gone")

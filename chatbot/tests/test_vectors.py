@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from chatbot.providers.base import ProviderUnavailable
-from chatbot.retrieval import QuestionVectors
+from chatbot.question_vectors import QuestionVectors
 
 
 class Slow:
