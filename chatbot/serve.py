@@ -1,6 +1,8 @@
-"""`python -m chatbot.serve`: daphne, with its own options, on uvloop; asked to end, it ends."""
+"""`python -m chatbot.serve`: daphne, with its own options, on uvloop; asked to end, it finishes what it was asked."""
 
+import asyncio
 import faulthandler
+from typing import Any
 
 import uvloop
 from twisted.internet import asyncioreactor
@@ -9,17 +11,50 @@ from twisted.internet import asyncioreactor
 asyncioreactor.install(uvloop.new_event_loop())  # type: ignore[no-untyped-call]
 
 from daphne.cli import CommandLineInterface  # noqa: E402
-from twisted.internet import reactor  # noqa: E402
+from daphne.http_protocol import WebRequest  # noqa: E402
+from daphne.server import Server  # noqa: E402
+from twisted.internet.defer import Deferred  # noqa: E402
+from twisted.internet.tcp import Port  # noqa: E402
 
-# Longer than daphne gives the sockets, and any server that a thread waits for.
+REQUEST_SECONDS = 5
+CANCEL_SECONDS = 5
+# Longer than both, and than a thread waits for any server.
 SECONDS_TO_END = 20
 
 
-def end_in_time() -> None:
-    """Print what every thread waits for and exit, should a thread not come back: nothing is lost that a `kill -9` would not lose."""
-    faulthandler.dump_traceback_later(SECONDS_TO_END, exit=True)
+class EndingServer(Server):  # type: ignore[misc]
+    """Ends in order; daphne stops the loop while threads of requests wait for it, and the process waits for these for ever."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.ports: list[Port] = []
+
+    def listen_success(self, port: Port) -> None:
+        super().listen_success(port)
+        self.ports.append(port)
+
+    def kill_all_applications(self) -> "Deferred[None]":
+        """Called when the process is asked to end. The loop runs on until what is returned is done."""
+        # A thread that does not come back: print what each waits for, and exit. Nothing is lost that a `kill -9` would not lose.
+        faulthandler.dump_traceback_later(SECONDS_TO_END, exit=True)
+        return Deferred.fromFuture(asyncio.ensure_future(self._end()))
+
+    async def _end(self) -> None:
+        """Let running requests finish, and cancel everything else, as `asyncio.run` does at its end."""
+        for port in self.ports:
+            port.stopListening()  # type: ignore[no-untyped-call]
+        if requests := [task for task in map(self._running, self.connections) if task is not None]:
+            await asyncio.wait(requests, timeout=REQUEST_SECONDS)
+        if others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in others:
+                task.cancel()
+            await asyncio.wait(others, timeout=CANCEL_SECONDS)
+
+    def _running(self, protocol: object) -> "asyncio.Task[Any] | None":
+        task: asyncio.Task[Any] | None = self.connections[protocol].get("application_instance")
+        return task if isinstance(protocol, WebRequest) else None
 
 
 if __name__ == "__main__":
-    reactor.addSystemEventTrigger("before", "shutdown", end_in_time)  # type: ignore[attr-defined,arg-type]
+    CommandLineInterface.server_class = EndingServer
     CommandLineInterface.entrypoint()

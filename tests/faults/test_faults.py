@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import threading
+from collections import Counter
 
 import pytest
 import redis
@@ -113,6 +115,35 @@ async def test_killed_web_process_loses_no_answer(faulty_system: LiveSystem) -> 
         faulty_system.start("web")
         await client.until(client.answered)
         assert client.replies()[0]["attempt"] == 1
+        assert_equal_to_the_database(faulty_system, client)
+
+
+async def test_web_asked_to_end_finishes_its_requests_first(faulty_system: LiveSystem) -> None:
+    """Found by the test below: threads of running requests waited for ever for a loop that had stopped."""
+    answers, over = Counter[int](), threading.Event()
+
+    def ask(number: int) -> None:
+        while not over.is_set() and faulty_system.get("/health/ready"):
+            answers[number] += 1
+
+    async with ChatClient(await new_guest(faulty_system.url)) as client:
+        await client.ask("Hello there [[fake: tokens=2]]")
+        await client.until(client.answered)
+        askers = [threading.Thread(target=ask, args=[number]) for number in range(6)]
+        for asker in askers:
+            asker.start()
+        try:
+            await asyncio.to_thread(faulty_system.wait, lambda: len(answers) == len(askers), "answers to all")
+            faulty_system.processes["web"].terminate()
+            assert await asyncio.to_thread(faulty_system.processes["web"].wait, 15) == 0, faulty_system.log("web")
+        finally:
+            over.set()
+            faulty_system.kill("web")
+            faulty_system.start("web")
+        for asker in askers:
+            asker.join()
+        await client.ask("Hello again [[fake: tokens=2]]")
+        await client.until(lambda: client.answered(2))
         assert_equal_to_the_database(faulty_system, client)
 
 
