@@ -22,6 +22,7 @@ from .metrics import DISPATCH_FAILURES, LIVE_FAILURES
 
 log = structlog.get_logger(__name__)
 SEND_SECONDS = 2
+LONG_SECONDS = 1
 AWAY_SECONDS = 2
 _broker_away_until = 0.0
 
@@ -48,19 +49,22 @@ def broadcast(user_id: UUID, frames: list[protocol.Frame]) -> None:
 
 
 def dispatch(task: "Task[Any, Any]", *args: Any, countdown: float = 0) -> None:
-    """Queue a task if the broker can be reached; a sweep does it otherwise.
+    """Queue a task if the broker can be reached.
 
-    After a failure nobody waits for the broker for AWAY_SECONDS: a batch of tasks must not wait as often as it has tasks.
+    A sweep does it otherwise, but for a title, a gap that only a takeover or a verdict told of, and a link check before its day. After a failure that took long nobody waits for the broker for AWAY_SECONDS: a batch of tasks must not wait as often as it has tasks.
     """
     global _broker_away_until
-    if time.monotonic() < _broker_away_until:
+    began = time.monotonic()
+    if began < _broker_away_until:
         DISPATCH_FAILURES.labels(task.name).inc()
         return
     try:
         # Celery would put what it prints of the arguments, such as a question, beside them.
         task.apply_async(args=args, countdown=countdown, argsrepr="")  # type: ignore[call-arg]
     except (OperationalError, RedisError, OSError) as error:
-        _broker_away_until = time.monotonic() + AWAY_SECONDS
+        failed = time.monotonic()
+        if failed - began > LONG_SECONDS:
+            _broker_away_until = failed + AWAY_SECONDS
         DISPATCH_FAILURES.labels(task.name).inc()
         log.warning("dispatch_failed", task=task.name, error=type(error).__name__)
 

@@ -1,6 +1,7 @@
 """`python -m chatbot.serve`: daphne, with its own options, on uvloop; asked to end, it finishes what it was asked."""
 
 import asyncio
+import contextlib
 import faulthandler
 from typing import Any
 
@@ -43,16 +44,26 @@ class EndingServer(Server):  # type: ignore[misc]
         """Let running requests finish, and cancel everything else, as `asyncio.run` does at its end."""
         for port in self.ports:
             port.stopListening()  # type: ignore[no-untyped-call]
-        if requests := [task for task in map(self._running, self.connections) if task is not None]:
-            await asyncio.wait(requests, timeout=REQUEST_SECONDS)
-        if others := asyncio.all_tasks() - {asyncio.current_task()}:
-            for task in others:
-                task.cancel()
-            await asyncio.wait(others, timeout=CANCEL_SECONDS)
+        # Over connections that are kept alive more requests may come meanwhile.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(REQUEST_SECONDS):
+                while requests := self._requests():
+                    await asyncio.wait(requests)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CANCEL_SECONDS):
+                while others := asyncio.all_tasks() - {asyncio.current_task()}:
+                    for task in others:
+                        task.cancel()
+                    await asyncio.wait(others)
 
-    def _running(self, protocol: object) -> "asyncio.Task[Any] | None":
-        task: asyncio.Task[Any] | None = self.connections[protocol].get("application_instance")
-        return task if isinstance(protocol, WebRequest) else None
+    def _requests(self) -> "list[asyncio.Task[Any]]":
+        """Those that have not ended."""
+        tasks = [
+            details.get("application_instance")
+            for protocol, details in self.connections.items()
+            if isinstance(protocol, WebRequest)
+        ]
+        return [task for task in tasks if task is not None and not task.done()]
 
 
 if __name__ == "__main__":

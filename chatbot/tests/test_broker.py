@@ -57,6 +57,7 @@ def test_one_client_publishes_everything_over_a_pool() -> None:
 def test_a_broker_that_stands_still_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Found by `make faults`: a web process did not end, because a batch of tasks waited for a paused Valkey."""
     monkeypatch.setattr(events, "_broker_away_until", 0.0)
+    monkeypatch.setattr(events, "LONG_SECONDS", 0.01)
     with socket.create_server(("127.0.0.1", 0)) as silent, Celery("silent", set_as_current=False) as other:
         other.config_from_object("django.conf:settings", namespace="CELERY")
         options = app.conf.broker_transport_options

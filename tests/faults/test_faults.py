@@ -118,7 +118,7 @@ async def test_killed_web_process_loses_no_answer(faulty_system: LiveSystem) -> 
         assert_equal_to_the_database(faulty_system, client)
 
 
-async def test_web_asked_to_end_finishes_its_requests_first(faulty_system: LiveSystem) -> None:
+async def test_web_ends_when_asked_while_requests_run(faulty_system: LiveSystem) -> None:
     """Found by the test below: threads of running requests waited for ever for a loop that had stopped."""
     answers, over = Counter[int](), threading.Event()
 
