@@ -51,7 +51,8 @@ def broadcast(user_id: UUID, frames: list[protocol.Frame]) -> None:
 def dispatch(task: "Task[Any, Any]", *args: Any, countdown: float = 0) -> None:
     """Queue a task if the broker can be reached.
 
-    A sweep does it otherwise, but for a title, a gap that only a takeover or a verdict told of, and a link check before its day. After a failure that took long nobody waits for the broker for AWAY_SECONDS: a batch of tasks must not wait as often as it has tasks.
+    A sweep does it otherwise, but for a title, a gap that only a takeover or a verdict told of, and a link check before its day.
+    After a failure that took long nobody waits for the broker for AWAY_SECONDS: a batch of tasks must not wait as often as it has tasks.
     """
     global _broker_away_until
     began = time.monotonic()
