@@ -20,6 +20,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from rest.prepared import Query
 
+from .once import once
 from .postgresql.base import is_closed
 
 T = TypeVar("T")
@@ -30,7 +31,7 @@ CONNECTIONS = 4
 WAIT_SECONDS = 4
 
 
-@cache
+@once
 def loop() -> asyncio.AbstractEventLoop:
     """This process's background loop, started at its first use."""
     new = uvloop.new_event_loop()

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import timedelta
-from functools import cache
 from uuid import UUID
 
 import structlog
@@ -27,6 +26,7 @@ from faqs.models import FAQ
 from . import analysis, embedding, fitting, gaps, gate, health, live, runtime, titles, turn, understanding
 from .events import dispatch
 from .metrics import SWEPT
+from .once import once
 from .providers import registry
 from .providers.base import ProviderError, ProviderRejected
 from .providers.local import LocalModerator
@@ -43,7 +43,7 @@ LINKS_BATCH = 100
 FIT_SECONDS = 2
 
 
-@cache
+@once
 def publisher() -> live.Publisher:
     """This worker's publisher; the first call also starts to listen for stops."""
 

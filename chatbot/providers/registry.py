@@ -1,9 +1,8 @@
 """The providers of this process, by settings: made once, used from the one loop."""
 
-from functools import cache
-
 from django.conf import settings
 
+from chatbot.once import once
 from faqs import selectors
 from faqs.models import EmbeddingModel
 
@@ -12,7 +11,7 @@ from .local import LocalEmbedder, LocalModerator
 from .openai import OpenAIEmbedder, OpenAIProvider
 
 
-@cache
+@once
 def chat() -> OpenAIProvider:
     """The OpenAI-compatible provider; the local one composes without a model (`compose`)."""
     return OpenAIProvider(
@@ -28,12 +27,12 @@ def chat() -> OpenAIProvider:
     )
 
 
-@cache
+@once
 def _local_embedders() -> list[Embedder]:
     return [*LocalEmbedder.all(settings.LOCAL_MODELS_DIR)]
 
 
-@cache
+@once
 def embedders() -> list[Embedder]:
     """The models that the settings name; a language's own model comes before the one for all."""
     if settings.EMBEDDING_PROVIDER == "openai":
@@ -69,6 +68,6 @@ def _with_embedders(models: list[EmbeddingModel]) -> list[tuple[EmbeddingModel, 
     return [(model, embedder) for model, embedder in pairs if embedder is not None]
 
 
-@cache
+@once
 def moderator() -> Moderator:
     return chat() if settings.MODERATION_PROVIDER == "openai" else LocalModerator()

@@ -373,10 +373,19 @@ def test_a_reply_run_as_a_task_gets_a_title(knowledge: None, settings: Any, monk
     assert ("chatbot.tasks.generate_title", str(reply.conversation_id)) in sent
 
 
-def test_a_worker_warms_its_models_up() -> None:
-    registry.embedders.cache_clear()
+def test_a_worker_warms_its_models_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    embedded: list[str] = []
+
+    class Recording:
+        provider = "local"
+
+        async def embed(self, texts: list[str]) -> list[list[float]]:
+            embedded.extend(texts)
+            return [[1.0] for _ in texts]
+
+    monkeypatch.setattr(registry, "embedders", lambda: [Recording(), Recording()])
     tasks.warm_up()
-    assert registry.embedders.cache_info().currsize == 1
+    assert len(embedded) == 2
 
 
 def test_one_sweep_of_vectors_runs_at_a_time(knowledge: None) -> None:
