@@ -13,3 +13,4 @@ ONE_MACHINE = env.bool("PARLEY_RUN", default=False)
 LOCAL = DEBUG or ONE_MACHINE
 HTTPS = env.bool("PARLEY_HTTPS", default=not LOCAL)
 VAR_DIR = Path(env.str("PARLEY_VAR", default=str(BASE_DIR / "var")))
+REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")

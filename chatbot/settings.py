@@ -7,11 +7,11 @@ from django.utils.translation import gettext_lazy as _
 
 from . import logs
 from . import settings_api as api
-from .environment import BASE_DIR, DEBUG, HTTPS, LOCAL, ONE_MACHINE, VAR_DIR, env
+from .environment import BASE_DIR, DEBUG, HTTPS, LOCAL, ONE_MACHINE, REDIS_URL, VAR_DIR, env
+from .settings_celery import *  # noqa: F403
 from .settings_safety import *  # noqa: F403
-from .settings_schedule import CELERY_BEAT_SCHEDULE
 
-__all__ = ["CELERY_BEAT_SCHEDULE", "DEBUG", "ONE_MACHINE", "VAR_DIR"]
+__all__ = ["DEBUG", "ONE_MACHINE", "REDIS_URL", "VAR_DIR"]
 
 # -- where and how this installation runs -------------------------------------------------------------------
 # Empty in production unless set: Django refuses to use an empty key.
@@ -114,7 +114,6 @@ DATABASES["default"]["OPTIONS"] = DATABASES["default"].get("OPTIONS", {}) | {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -135,29 +134,6 @@ CHANNEL_LAYERS = {
     }
 }
 
-# -- Celery --------------------------------------------------------------------------------------------------
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL)
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_CREATE_MISSING_QUEUES = False
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_TRANSPORT_OPTIONS = (
-    # The sweeps find what a worker took along when it died: what was fetched is not written to Redis, and deleted there, for each task.
-    {
-        "ack_emulation": False,
-        "socket_connect_timeout": 5,
-        "socket_timeout": 2,
-        "health_check_interval": 10,
-        "socket_keepalive": True,
-    }
-    if CELERY_BROKER_URL.startswith(("redis", "valkey"))
-    else {}
-)
-CELERY_BROKER_POOL_ACQUIRE_TIMEOUT = 2
-CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
-CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 # -- accounts ------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [

@@ -1,11 +1,37 @@
-"""What beat has done, and how often. A task that waited longer than it `expires` (in seconds) is left to the next one."""
+"""Settings of Celery: its broker, and what beat has done how often."""
 
 from typing import Any
 
 from celery.schedules import crontab
 
+from .environment import REDIS_URL, env
+
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_CREATE_MISSING_QUEUES = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    # The sweeps find what a worker took along when it died: what was fetched is not written to Redis, and deleted there, for each task.
+    {
+        "ack_emulation": False,
+        "socket_connect_timeout": 5,
+        "socket_timeout": 2,
+        "health_check_interval": 10,
+        "socket_keepalive": True,
+    }
+    if CELERY_BROKER_URL.startswith(("redis", "valkey"))
+    else {}
+)
+CELERY_BROKER_POOL_ACQUIRE_TIMEOUT = 2
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
+
 
 def _task(name: str, schedule: Any, *, expires: float, queue: str = "default") -> dict[str, Any]:
+    """A task that waited longer than it `expires` (in seconds) is left to the next one."""
     return {"task": name, "schedule": schedule, "options": {"queue": queue, "expires": expires}}
 
 
