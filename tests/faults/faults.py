@@ -16,12 +16,20 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from benchmarks.live import Bench
+from deploy.servers import Server
 
 from .proxy import Proxy
 
 MODEL_FAULTS: list[dict[str, object]] = [{"status": 500}, {"status": 429}, {"refuse": True}, {"cut": 3}, {"invalid": 2}]
 SECONDS_TO_END = 120
 Fault = Callable[[], Awaitable[None]]
+
+
+def process_of(server: Server | None) -> "subprocess.Popen[bytes]":
+    """Of a server that runs."""
+    assert server is not None
+    assert server.process is not None
+    return server.process
 
 
 class Faults:
@@ -96,16 +104,10 @@ class Faults:
             os.kill(self.chance.choice(pids), signal.SIGKILL)
 
     async def _kill_postmaster(self) -> None:
-        server = self.bench.services.postgresql
-        assert server is not None
-        assert server.process is not None
-        server.process.kill()
+        process_of(self.bench.services.postgresql).kill()
 
     async def _kill_valkey(self) -> None:
-        server = self.bench.services.valkey
-        assert server is not None
-        assert server.process is not None
-        server.process.kill()
+        process_of(self.bench.services.valkey).kill()
 
     async def _flush_valkey(self) -> None:
         try:
@@ -120,10 +122,7 @@ class Faults:
 
     @contextlib.contextmanager
     def _paused_valkey(self) -> Iterator[None]:
-        server = self.bench.services.valkey
-        assert server is not None
-        assert server.process is not None
-        process = server.process
+        process = process_of(self.bench.services.valkey)
         process.send_signal(signal.SIGSTOP)
         try:
             yield
