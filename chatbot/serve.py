@@ -14,8 +14,11 @@ asyncioreactor.install(uvloop.new_event_loop())  # type: ignore[no-untyped-call]
 from daphne.cli import CommandLineInterface  # noqa: E402
 from daphne.http_protocol import WebRequest  # noqa: E402
 from daphne.server import Server  # noqa: E402
+from django.urls import get_resolver  # noqa: E402
 from twisted.internet.defer import Deferred  # noqa: E402
 from twisted.internet.tcp import Port  # noqa: E402
+
+from . import collector  # noqa: E402
 
 REQUEST_SECONDS = 5
 CANCEL_SECONDS = 5
@@ -29,6 +32,12 @@ class EndingServer(Server):  # type: ignore[misc]
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.ports: list[Port] = []
+
+    def run(self) -> None:
+        # With the views; Django would load them for the first request.
+        get_resolver().url_patterns  # noqa: B018
+        collector.freeze()
+        super().run()
 
     def listen_success(self, port: Port) -> None:
         super().listen_success(port)

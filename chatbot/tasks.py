@@ -23,7 +23,7 @@ from faqs import curation, publishing
 from faqs import selectors as knowledge
 from faqs.models import FAQ
 
-from . import analysis, embedding, fitting, gaps, gate, health, live, runtime, titles, turn, understanding
+from . import analysis, collector, embedding, fitting, gaps, gate, health, live, runtime, titles, turn, understanding
 from .events import dispatch
 from .metrics import SWEPT
 from .once import once
@@ -253,11 +253,12 @@ def apply_retention() -> None:
 
 
 def warm_up() -> None:
-    """Load the models before somebody waits for them."""
+    """Load the models before somebody waits for them, and have Python look through none of this again."""
     understanding.language_of("Good morning", "en")
     for embedder in registry.embedders():
         if embedder.provider == "local":
             runtime.run(embedder.embed(["Good morning"]))
+    collector.freeze()
 
 
 @worker_ready.connect

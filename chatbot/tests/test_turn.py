@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -384,8 +385,13 @@ def test_a_worker_warms_its_models_up(monkeypatch: pytest.MonkeyPatch) -> None:
             return [[1.0] for _ in texts]
 
     monkeypatch.setattr(registry, "embedders", lambda: [Recording(), Recording()])
-    tasks.warm_up()
+    try:
+        tasks.warm_up()
+        frozen = gc.get_freeze_count()
+    finally:
+        gc.unfreeze()
     assert len(embedded) == 2
+    assert frozen > 0
 
 
 def test_one_sweep_of_vectors_runs_at_a_time(knowledge: None) -> None:
