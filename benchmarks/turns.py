@@ -10,7 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 import aiohttp
@@ -127,14 +127,15 @@ class Cost:
     in_time: bool
 
 
-async def measure(b: Bench, streams: int, watchers: int, rounds: int, tokens: int) -> Cost:
-    """Print one line."""
+async def measure(b: Bench, streams: int, watchers: int, rounds: int, tokens: int, *, url: str = "") -> Cost:
+    """Print one line; of another server at `url` that takes the same frames."""
     asked, length = questions(), FIRST_SECONDS + tokens / RATE
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
         await set_pace(http, b.model_url, tokens)
         plain = Measured()
         await spread(streams, length, lambda number: direct(http, b.model_url, asked[number % len(asked)], plain))
-        tabs = [[Tab(http, visitor) for _ in range(1 + watchers)] for visitor in b.guests(streams)]
+        guests = [replace(guest, url=url or guest.url) for guest in b.guests(streams)]
+        tabs = [[Tab(http, guest) for _ in range(1 + watchers)] for guest in guests]
         for row in tabs:
             for tab in row:
                 await tab.open()

@@ -178,8 +178,10 @@ def regenerate(*, user: User, message_id: UUID) -> Message:
 
 
 def take_over(*, conversation_id: UUID) -> None:
-    """A human answers from here on: the running reply is discarded and can no longer be written."""
+    """A human answers from here on: the running reply is discarded and can no longer be written. Done once, whoever asks again."""
     with locked(conversation_id) as log:
+        if log.conversation.owner == Conversation.Owner.AGENT:
+            return
         log.conversation.owner = Conversation.Owner.AGENT
         log.conversation.owner_epoch += 1
         log.append(Message(role=Message.Role.SYSTEM, type=Message.Type.EVENT, metadata={"event": "agent_took_over"}))

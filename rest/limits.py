@@ -53,7 +53,7 @@ class Verdict:
 
 # KEYS are lists of times, the latest first; ARGV says of each how many it may hold and for how many seconds. What does not fit
 # into one of them is put into none. Answers whether it fits, and of each how many it held and the seconds until its oldest leaves.
-_TAKE = """
+TAKE = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 local fits, states = 1, {}
@@ -120,7 +120,7 @@ def _ask(requests: Sequence[Sequence[_Window]]) -> list[Verdict]:
     pipe = _client(settings.REDIS_URL).pipeline(transaction=False)
     for windows in requests:
         sizes = [number for window in windows for number in (window.amount, window.seconds)]
-        pipe.eval(_TAKE, len(windows), *(window.key for window in windows), *sizes)
+        pipe.eval(TAKE, len(windows), *(window.key for window in windows), *sizes)
     return [_verdict(windows, *answer) for windows, answer in zip(requests, pipe.execute(), strict=True)]
 
 

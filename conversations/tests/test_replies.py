@@ -114,6 +114,13 @@ def test_nothing_is_said_after_a_takeover(question: Message) -> None:
     assert (stored.status, stored.content) == ("discarded", "")
 
 
+def test_a_takeover_asked_for_twice_happens_once(question: Message) -> None:
+    for _ in range(2):
+        replies.take_over(conversation_id=question.conversation_id)
+    assert Message.objects.filter(role="system").count() == 1
+    assert Conversation.objects.get().owner_epoch == 1
+
+
 def test_an_older_epoch_ends_discarded(question: Message) -> None:
     reply = claimed(question)
     Conversation.objects.update(owner_epoch=1)

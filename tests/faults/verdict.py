@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tests.system import LiveSystem
 
-from .visitors import Seen
+from .visitors import Seen, Transcript
 
 MESSAGES = """
 SELECT conversation_id::text, id::text, role, status, content, client_id::text, position, seq
@@ -45,7 +45,11 @@ def judge(system: LiveSystem, seen: Seen) -> dict[str, list[str]]:
         "without exactly one reply": [key for key in logs if not _answered_once(logs[key])],
         "stuck": seen.stuck + [row.message_id for log in logs.values() for row in log if row.status in ACTIVE],
         "numbers with a gap or twice": [row[0] for row in system.rows(NUMBERS)],
-        "transcripts that differ": [key for key, shown in seen.transcripts.items() if _differs(logs[key], shown)],
+        "transcripts that differ": [
+            f"{key}: {difference}"
+            for key, transcripts in seen.transcripts.items()
+            for difference in _differences(logs[key], transcripts)
+        ],
         "spoken after a takeover": [key for key in logs if _spoke_after_takeover(logs[key])],
     }
 
@@ -65,9 +69,15 @@ def _answered_once(log: list[Row]) -> bool:
     return answers == 1
 
 
-def _differs(log: list[Row], shown: list[dict[str, tuple[str, str]]]) -> bool:
+def _differences(log: list[Row], transcripts: list[Transcript]) -> list[str]:
+    """Each message that somebody saw otherwise than it is stored, or not at all."""
     stored = {row.message_id: (row.status, row.content) for row in log}
-    return any(transcript != stored for transcript in shown)
+    return [
+        f"{message_id} stored {stored.get(message_id)} shown {shown.get(message_id)}"
+        for shown in transcripts
+        for message_id in stored.keys() | shown.keys()
+        if stored.get(message_id) != shown.get(message_id)
+    ]
 
 
 def _spoke_after_takeover(log: list[Row]) -> bool:
