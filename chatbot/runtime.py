@@ -4,6 +4,8 @@ Hundreds of streams share the loop and one HTTP connection pool; a Celery thread
 """
 
 import asyncio
+import atexit
+import contextlib
 import threading
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar
@@ -29,14 +31,35 @@ P = ParamSpec("P")
 CONNECTIONS = 4
 # Less than a reply's lease, which is counted from when its claim is asked for.
 WAIT_SECONDS = 4
+END_SECONDS = 5
 
 
 @once
 def loop() -> asyncio.AbstractEventLoop:
     """This process's background loop, started at its first use."""
     new = uvloop.new_event_loop()
-    threading.Thread(target=new.run_forever, name="replies-loop", daemon=True).start()
+    thread = threading.Thread(target=new.run_forever, name="replies-loop", daemon=True)
+    thread.start()
+    atexit.register(_end, new, thread)
     return new
+
+
+def _end(ended: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+    """A loop that runs on while Python takes itself apart crashes the process at its end."""
+    with contextlib.suppress(TimeoutError):
+        asyncio.run_coroutine_threadsafe(cancel_others(END_SECONDS), ended).result(2 * END_SECONDS)
+    ended.call_soon_threadsafe(ended.stop)
+    thread.join(END_SECONDS)
+
+
+async def cancel_others(seconds: float) -> None:
+    """Cancel everything else on the running loop, as `asyncio.run` does at its end; what takes longer than this is left."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while others := asyncio.all_tasks() - {asyncio.current_task()}:
+                for task in others:
+                    task.cancel()
+                await asyncio.wait(others)
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:

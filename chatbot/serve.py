@@ -18,7 +18,7 @@ from django.urls import get_resolver  # noqa: E402
 from twisted.internet.defer import Deferred  # noqa: E402
 from twisted.internet.tcp import Port  # noqa: E402
 
-from . import collector  # noqa: E402
+from . import collector, runtime  # noqa: E402
 
 REQUEST_SECONDS = 5
 CANCEL_SECONDS = 5
@@ -58,12 +58,7 @@ class EndingServer(Server):  # type: ignore[misc]
             async with asyncio.timeout(REQUEST_SECONDS):
                 while requests := self._requests():
                     await asyncio.wait(requests)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CANCEL_SECONDS):
-                while others := asyncio.all_tasks() - {asyncio.current_task()}:
-                    for task in others:
-                        task.cancel()
-                    await asyncio.wait(others)
+        await runtime.cancel_others(CANCEL_SECONDS)
 
     def _requests(self) -> "list[asyncio.Task[Any]]":
         """Those that have not ended."""

@@ -1,6 +1,8 @@
 """The background loop's own way to the database."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -48,6 +50,29 @@ def test_times_are_read_in_utc_whatever_the_server_keeps() -> None:
     finally:
         with connection.cursor() as cursor:
             cursor.execute(f"ALTER DATABASE {name} RESET TimeZone")
+
+
+LEAVES_A_TASK_BEHIND = """
+import asyncio
+from chatbot import runtime
+
+async def begin():
+    asyncio.create_task(wait())
+    await asyncio.sleep(0)
+
+async def wait():
+    try:
+        await asyncio.Event().wait()
+    finally:
+        print("ended in order")
+
+runtime.run(begin())
+"""
+
+
+def test_the_loop_ends_before_the_process_does() -> None:
+    ended = subprocess.run([sys.executable, "-c", LEAVES_A_TASK_BEHIND], capture_output=True, text=True, check=True)
+    assert (ended.stdout, ended.stderr) == ("ended in order\n", "")
 
 
 def test_errors_are_djangos_and_the_connection_stays() -> None:
