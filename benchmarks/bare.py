@@ -176,11 +176,13 @@ class Worker:
                 if not line.startswith(b"data: {"):
                     continue
                 text = orjson.loads(line[6:])["choices"][0]["delta"].get("content")
-                if text and not written:
-                    await self.client.publish(LIVE, orjson.dumps([[conversation_id, text]]))
-                elif text:
+                if not text:
+                    continue
+                if written:
                     self.pending[conversation_id].append(text)
-                written.append(text or "")
+                else:
+                    await self.client.publish(LIVE, orjson.dumps([[conversation_id, text]]))
+                written.append(text)
         async with self.pool.connection() as own:
             await own.execute(END, ["".join(written), reply_id])
         rest = "".join(self.pending.pop(conversation_id, []))
