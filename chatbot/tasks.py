@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterable
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
@@ -263,7 +264,13 @@ def warm_up() -> None:
 
 @worker_ready.connect
 def warm_up_beside(sender: object, **kwargs: object) -> None:
-    threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
+    threading.Thread(target=_warm_up_unless_ended, name="warm-up", daemon=True).start()
+
+
+def _warm_up_unless_ended() -> None:
+    """A worker may be asked to end before it is warm."""
+    with suppress(CancelledError):
+        warm_up()
 
 
 @heartbeat_sent.connect

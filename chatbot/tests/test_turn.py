@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import gc
+import threading
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -392,6 +393,24 @@ def test_a_worker_warms_its_models_up(monkeypatch: pytest.MonkeyPatch) -> None:
         gc.unfreeze()
     assert len(embedded) == 2
     assert frozen > 0
+
+
+def test_a_worker_may_end_before_it_is_warm(monkeypatch: pytest.MonkeyPatch) -> None:
+    failed: list[threading.ExceptHookArgs] = []
+    begun = threading.Event()
+
+    def ended() -> None:
+        begun.set()
+        raise CancelledError
+
+    monkeypatch.setattr(threading, "excepthook", failed.append)
+    monkeypatch.setattr(tasks, "warm_up", ended)
+    tasks.warm_up_beside(sender=None)
+    for thread in threading.enumerate():
+        if thread.name == "warm-up":
+            thread.join()
+    assert begun.is_set()
+    assert not failed
 
 
 def test_one_sweep_of_vectors_runs_at_a_time(knowledge: None) -> None:
