@@ -1,6 +1,6 @@
 """The account over the API."""
 
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -36,8 +36,8 @@ class MeView(Patchable):
         asking = cast(User, self.request.user)
         return User.objects.select_for_update(no_key=True).get(pk=asking.pk) if lock else asking
 
-    def change(self, instance: User, **values: Any) -> User:
-        return services.edit_profile(user=instance, **values)
+    def write(self, serializer: UserSerializer) -> User:
+        return services.edit_profile(user=cast(User, serializer.instance), **serializer.validated_data)
 
     @extend_schema(responses={202: ErasureSerializer})
     def delete(self, request: Request) -> Response:

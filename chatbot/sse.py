@@ -22,13 +22,10 @@ _ID = re.compile(r"(?P<message_id>[0-9a-f-]{36}):(?P<attempt>\d{1,5}):(?P<units>
 
 
 class EventStreamRenderer(BaseRenderer):
-    """Lets a client ask for a stream; see StreamingView for what is none."""
+    """Lets a client ask for a stream, and renders nothing; see StreamingView for what is none."""
 
     media_type = MEDIA_TYPE
     format = "event-stream"
-
-    def render(self, data: Any, *args: Any, **kwargs: Any) -> bytes:
-        raise NotImplementedError("Streams are not rendered at once.")
 
 
 class StreamingView(APIView):

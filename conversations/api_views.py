@@ -1,6 +1,6 @@
 """Conversations and their messages over the API. A person's rows only: a stranger's are not found."""
 
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -69,8 +69,8 @@ class ConversationsView(Idempotent, _Conversations, generics.ListAPIView[Convers
 
 
 class ConversationView(_Conversations, Changeable, Removable):
-    def change(self, instance: Conversation, **values: Any) -> Conversation:
-        return services.edit(conversation=instance, **values)
+    def write(self, serializer: ConversationSerializer) -> Conversation:
+        return services.edit(conversation=cast(Conversation, serializer.instance), **serializer.validated_data)
 
     def remove(self, instance: Conversation) -> None:
         services.delete(conversation=instance)

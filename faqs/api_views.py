@@ -1,6 +1,6 @@
 """The knowledge base over the API: everybody reads what is published; curators see and write all of it."""
 
-from typing import Any, cast
+from typing import cast
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -164,12 +164,6 @@ class CategoriesView(Idempotent, _Categories, generics.ListCreateAPIView[Categor
 
 @REMOVAL
 class CategoryView(_Categories, Changeable, Removable):
-    def change(self, instance: Category, **values: Any) -> Category:
-        for name, value in values.items():
-            setattr(instance, name, value)
-        instance.save()
-        return instance
-
     def remove(self, instance: Category) -> None:
         try:
             services.delete_category(category=instance)

@@ -2,6 +2,7 @@
 seen (If-Match)."""
 
 import hashlib
+from abc import ABC, abstractmethod
 from typing import Any
 
 from django.db import transaction
@@ -65,11 +66,8 @@ class Resource(GenericAPIView[Any]):
 
 class Patchable(Resource):
     def write(self, serializer: Any) -> Any:
-        return self.change(serializer.instance, **serializer.validated_data)
-
-    def change(self, instance: Any, **values: Any) -> Any:
-        """The domain call that gives the object new values; returns it as it is then."""
-        raise NotImplementedError
+        """Give the object its new values; returns it as it is then. Where that is more than to store them, one domain call."""
+        return serializer.save()
 
     def _write(self, request: Request, *, partial: bool) -> Response:
         with transaction.atomic():
@@ -89,10 +87,10 @@ class Changeable(Patchable):
         return self._write(request, partial=False)
 
 
-class Removable(Resource):
+class Removable(Resource, ABC):
+    @abstractmethod
     def remove(self, instance: Any) -> None:
         """The domain call that removes the object."""
-        raise NotImplementedError
 
     @extend_schema(parameters=[IF_MATCH])
     def delete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
