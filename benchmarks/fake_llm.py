@@ -119,6 +119,7 @@ class FakeLLM:
     async def _asked(self, request: web.Request) -> dict[str, Any]:
         asked: dict[str, Any] = orjson.loads(await request.read())
         self.statistics.last_request = asked
+        self.statistics.last_authorization = request.headers.get("Authorization", "")
         return asked
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:

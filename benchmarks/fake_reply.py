@@ -30,6 +30,7 @@ class Statistics:
     tokens_sent: int = 0
     connections: int = 0
     last_request: dict[str, Any] = field(default_factory=dict)
+    last_authorization: str = ""
 
 
 def tokens_of(behaviour: Behaviour, said: str) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 import httpx2
 import orjson
-from openai import APIStatusError, AsyncOpenAI, DefaultAioHttpClient, OpenAIError
+from openai import APIStatusError, AsyncOpenAI, DefaultAioHttpClient, OpenAIError, RequestOptions
 
 from .base import (
     ChatMessage,
@@ -45,9 +45,6 @@ class _Raw(Protocol):
     @property
     def content(self) -> bytes: ...
 
-    @property
-    def http_response(self) -> httpx2.Response: ...
-
 
 def _refusal(error: APIStatusError) -> ProviderError:
     """The status and the error's own code; never its text, which may quote the key or the prompt."""
@@ -77,7 +74,7 @@ class OpenAIStream(TextStream):
 
     def __init__(
         self,
-        ask: Callable[[], Awaitable[_Raw]],
+        ask: Callable[[], Awaitable[httpx2.Response]],
         *,
         model: str,
         first_token_seconds: float,
@@ -134,7 +131,7 @@ class OpenAIStream(TextStream):
         return await (await self._connect()).text()
 
     async def _connect(self) -> Attempt:
-        self._attempt = Attempt((await self._ask()).http_response, self._asked_model)
+        self._attempt = Attempt(await self._ask(), self._asked_model)
         return self._attempt
 
     async def _later(self, attempt: Attempt) -> str:
@@ -189,21 +186,25 @@ class OpenAIProvider:
     def stream(self, messages: Sequence[ChatMessage]) -> OpenAIStream:
         """Ask for a reply; the request is sent when the first piece is awaited."""
         return OpenAIStream(
-            partial(
-                self._client.chat.completions.with_raw_response.create,
-                model=self._chat_model,
-                messages=[],
-                # As they are: the SDK would walk through every message's types, which takes longer than the request.
-                extra_body={"messages": _prompt(messages)},
-                stream=True,
-                stream_options={"include_usage": True},
-                # The stream has limits of its own, for text instead of bytes.
-                timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS),
-                **self._limit(self._max_tokens),
-            ),
+            partial(self._open, messages),
             model=self._chat_model,
             first_token_seconds=self._first_token_seconds,
             stall_seconds=self._stall_seconds,
+        )
+
+    async def _open(self, messages: Sequence[ChatMessage]) -> httpx2.Response:
+        """Past the SDK's types for what is asked and answered: to walk through them takes as long as the request."""
+        body = {
+            "model": self._chat_model,
+            "messages": _prompt(messages),
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            **self._limit(self._max_tokens),
+        }
+        # The stream has limits of its own, for text instead of bytes.
+        options = RequestOptions(timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS))
+        return await self._client.post(
+            "/chat/completions", body=body, cast_to=httpx2.Response, stream=True, options=options
         )
 
     async def complete(self, messages: Sequence[ChatMessage], max_tokens: int) -> str:

@@ -86,6 +86,7 @@ async def test_a_reply_streams_with_usage_and_model(fake_llm: FakeLLM, provider:
     assert "".join(pieces).startswith('You asked: "Where is my parcel?" word1')
     assert stream.usage == Usage(prompt_tokens=8, completion_tokens=8)
     assert fake_llm.statistics.last_request["max_tokens"] == 100
+    assert fake_llm.statistics.last_authorization == f"Bearer {KEY}"
     assert [piece async for piece in stream] == []
 
 
