@@ -43,7 +43,7 @@ async def new_guest(url: str) -> Visitor:
 
 @dataclass
 class ChatClient:
-    """One tab. `messages` holds the log by id, `running` (attempt, text) of each running reply.
+    """One tab, which shows one conversation. `messages` holds its log by id, `running` (attempt, text) of each running reply.
 
     `cursor` is the number up to which nothing is missing.
     """
@@ -168,11 +168,24 @@ class ChatClient:
 
     async def _receive(self, frame: Frame) -> None:
         self.frames.append(frame)
+        if frame["type"] == "ack":
+            await self._acknowledge(frame)
+        elif frame.get("conversation_id") in (None, self.conversation_id):
+            await self._take(frame)
+        async with self.changed:
+            self.changed.notify_all()
+
+    async def _acknowledge(self, frame: Frame) -> None:
+        self.duplicates += frame["duplicate"]
+        self.unacknowledged.pop(frame["client_id"], None)
+        if self.conversation_id is None:
+            self.conversation_id = frame["conversation_id"]
+            # What came of it before this was passed over.
+            await self._sync()
+
+    async def _take(self, frame: Frame) -> None:
+        """A frame of this conversation, or of none."""
         match frame["type"]:
-            case "ack":
-                self.conversation_id = frame["conversation_id"]
-                self.duplicates += frame["duplicate"]
-                self.unacknowledged.pop(frame["client_id"], None)
             case "message" | "response":
                 await self._store(frame)
             case "delta":
@@ -190,8 +203,6 @@ class ChatClient:
                 await self._send_message(self.unacknowledged[frame["client_id"]])
             case "ping":
                 await self.send({"type": "pong", "id": frame["id"]})
-        async with self.changed:
-            self.changed.notify_all()
 
     async def _store(self, frame: Frame) -> None:
         held = self.messages.get(frame["message_id"])

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
+from honcho.environ import parse_procfile
 
 from deploy.embedded import Services
 from deploy.processes import dies_with_parent
@@ -21,6 +22,9 @@ from deploy.tests.processes import free_port, until
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS_TO_START = 60
 LOG_END = 8000
+PROCESSES = parse_procfile((ROOT / "Procfile").read_text()).processes
+# uvicorn as fast as it gets.
+FAST = "--http httptools --loop uvloop --ws websockets-sansio --ws-per-message-deflate false"
 
 
 class LiveSystem:
@@ -51,6 +55,8 @@ class LiveSystem:
             "REDIS_URL": self.redis_url,
             "CELERY_BROKER_URL": self.redis_url,
             "SECRET_KEY": "live-system-test-key",
+            "PORT": str(self.port),
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "PARLEY_RUN": "1",
             "LOG_FORMAT": "json",
             # Everybody comes from one address here.
@@ -65,32 +71,18 @@ class LiveSystem:
         self.server = "daphne"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def command(self, name: str) -> list[str]:
-        celery = [sys.executable, "-m", "celery", "-A", "chatbot"]
+    def command(self, name: str) -> str:
+        """What the Procfile runs under this name (a number behind it tells several apart), as a worker of its own name."""
         kind = name.rstrip("0123456789")
-        worker = [*celery, "worker", "-P", "threads", "-n", f"{kind}@{name}{self.port}"]
-        match kind:
-            case "web":
-                return [sys.executable, "-m", *self._serve()]
-            case "replies":
-                return [*worker, "-Q", "replies", "-c", "400"]
-            case "default":
-                return ["nice", "-n", "5", *worker, "-Q", "default", "-c", "2"]
-            case _:
-                return [*celery, "beat"]
-
-    def _serve(self) -> list[str]:
-        port = str(self.port)
-        if self.server == "daphne":
-            return ["chatbot.serve", "-v", "0", "-b", "127.0.0.1", "-p", port, "chatbot.asgi:application"]
-        fast = "--http httptools --loop uvloop --ws websockets-sansio --ws-per-message-deflate false"
-        return f"uvicorn --host 127.0.0.1 --port {port} --log-level warning {fast} chatbot.asgi:application".split()
+        if kind == "web" and self.server == "uvicorn":
+            return f"uvicorn --host 127.0.0.1 --port $PORT --log-level warning {FAST} chatbot.asgi:application"
+        return str(PROCESSES[kind]).replace("%h", f"{name}{self.port}")
 
     def start(self, *names: str) -> None:
         for name in names:
             with (self.directory / f"{name}.log").open("ab") as log:
                 self.processes[name] = subprocess.Popen(
-                    self.command(name),
+                    ["/bin/sh", "-c", f"exec {self.command(name)}"],
                     env=self.env,
                     cwd=ROOT,
                     stdin=subprocess.DEVNULL,

@@ -42,6 +42,17 @@ def assert_equal_to_the_database(system: LiveSystem, *clients: ChatClient) -> No
     assert last == highest
 
 
+async def test_two_tabs_in_two_conversations_end_each_with_its_own(faulty_system: LiveSystem) -> None:
+    """One socket carries all of a visitor's conversations."""
+    visitor = await new_guest(faulty_system.url)
+    async with ChatClient(visitor) as one, ChatClient(visitor) as two:
+        await asyncio.gather(one.ask(LONG.format(tokens=20)), two.ask(LONG.format(tokens=20)))
+        for tab in (one, two):
+            await tab.until(tab.answered)
+            assert_equal_to_the_database(faulty_system, tab)
+        assert one.conversation_id != two.conversation_id
+
+
 async def test_clients_cut_twenty_times_end_with_the_stored_text(faulty_system: LiveSystem) -> None:
     visitor = await new_guest(faulty_system.url)
     async with ChatClient(visitor) as one:
