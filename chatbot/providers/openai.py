@@ -1,16 +1,17 @@
 """Any server with OpenAI's HTTP interface: streamed replies, short completions, embeddings and moderation.
 
-Replies are read from the raw response: the SDK's parsed chunks cost about eight times the CPU.
+Requests and answers go past the SDK's types: to walk through a request's takes as long as to send it, and parsed chunks cost
+about eight times the CPU. Its connections, retries, headers and errors are used.
 """
 
 import asyncio
 import contextlib
 import re
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import httpx2
 import orjson
@@ -20,14 +21,11 @@ from .base import (
     ChatMessage,
     ProviderEmpty,
     ProviderError,
-    ProviderInterrupted,
     ProviderRejected,
     ProviderUnavailable,
-    TextStream,
-    Usage,
     Verdict,
 )
-from .openai_stream import BROKEN, MISSHAPEN, Attempt, Malformed, cause_of
+from .openai_stream import MISSHAPEN, Malformed, OpenAIStream, cause_of, translated
 
 PROVIDER = "openai"
 REJECTED = {400, 401, 403, 404, 422}
@@ -37,13 +35,6 @@ PING_SECONDS = 2.0
 ANSWER_SECONDS = 60.0
 EMBED_BATCH = 256
 T = TypeVar("T")
-
-
-class _Raw(Protocol):
-    """The part of the SDK's raw responses that is used here."""
-
-    @property
-    def content(self) -> bytes: ...
 
 
 def _refusal(error: APIStatusError) -> ProviderError:
@@ -56,92 +47,14 @@ def _refusal(error: APIStatusError) -> ProviderError:
 
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
-    """Raise errors of ours, without the SDK's and HTTP library's own: those may quote the key."""
-    try:
-        yield
-    except APIStatusError as error:
-        raise _refusal(error) from None
-    except TimeoutError:
-        raise ProviderUnavailable("no answer in time") from None
-    except Malformed as error:
-        raise ProviderUnavailable(str(error)) from None
-    except (OpenAIError, *BROKEN) as error:
-        raise ProviderUnavailable(cause_of(error)) from None
-
-
-class OpenAIStream(TextStream):
-    """A reply as it is written. One that breaks before its first text is asked for once more; never later."""
-
-    def __init__(
-        self,
-        ask: Callable[[], Awaitable[httpx2.Response]],
-        *,
-        model: str,
-        first_token_seconds: float,
-        stall_seconds: float,
-    ) -> None:
-        self._ask = ask
-        self._asked_model = model
-        self._first_token_seconds = first_token_seconds
-        self._stall_seconds = stall_seconds
-        self._attempt: Attempt | None = None
-        self._closed = False
-
-    @property
-    def usage(self) -> Usage:
-        return self._attempt.events.usage if self._attempt else Usage()
-
-    @property
-    def model(self) -> str:
-        return self._attempt.events.model if self._attempt else self._asked_model
-
-    async def __anext__(self) -> str:
-        if self._closed:
-            raise StopAsyncIteration
+    """As `translated`, and for the errors of the SDK as well."""
+    with translated():
         try:
-            text = await (self._later(self._attempt) if self._attempt else self._first())
-        except BaseException:
-            await self.aclose()
-            raise
-        if not text:
-            await self.aclose()
-            raise StopAsyncIteration
-        return text
-
-    async def aclose(self) -> None:
-        self._closed = True
-        if self._attempt:
-            await self._attempt.aclose()
-
-    async def _first(self) -> str:
-        """The first text, whatever comes before it and however often it is asked for, within its time."""
-        with _translated():
-            async with asyncio.timeout(self._first_token_seconds):
-                text = await self._opening()
-        if not text:
-            raise ProviderEmpty("a reply without text")
-        return text
-
-    async def _opening(self) -> str:
-        attempt = await self._connect()
-        try:
-            return await attempt.text()
-        except BROKEN:
-            await attempt.aclose()
-        return await (await self._connect()).text()
-
-    async def _connect(self) -> Attempt:
-        self._attempt = Attempt(await self._ask(), self._asked_model)
-        return self._attempt
-
-    async def _later(self, attempt: Attempt) -> str:
-        try:
-            async with asyncio.timeout(self._stall_seconds):
-                return await attempt.text()
-        except BROKEN as error:
-            if attempt.events.finished:  # only the token counts are missing
-                return ""
-            raise ProviderInterrupted(f"the reply broke off ({cause_of(error)})") from None
+            yield
+        except APIStatusError as error:
+            raise _refusal(error) from None
+        except OpenAIError as error:
+            raise ProviderUnavailable(cause_of(error)) from None
 
 
 class OpenAIProvider:
@@ -193,7 +106,6 @@ class OpenAIProvider:
         )
 
     async def _open(self, messages: Sequence[ChatMessage]) -> httpx2.Response:
-        """Past the SDK's types for what is asked and answered: to walk through them takes as long as the request."""
         body = {
             "model": self._chat_model,
             "messages": _prompt(messages),
@@ -203,16 +115,16 @@ class OpenAIProvider:
         }
         # The stream has limits of its own, for text instead of bytes.
         options = RequestOptions(timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS))
-        return await self._client.post(
-            "/chat/completions", body=body, cast_to=httpx2.Response, stream=True, options=options
-        )
+        with _translated():
+            return await self._client.post(
+                "/chat/completions", body=body, cast_to=httpx2.Response, stream=True, options=options
+            )
 
     async def complete(self, messages: Sequence[ChatMessage], max_tokens: int) -> str:
         """A whole short text. Raises ProviderEmpty when there is none."""
-        text = await _answer(
-            self._client.chat.completions.with_raw_response.create(
-                model=self._chat_model, messages=_prompt(messages), **self._limit(max_tokens)
-            ),
+        text = await self._answer(
+            "/chat/completions",
+            {"model": self._chat_model, "messages": _prompt(messages), **self._limit(max_tokens)},
             lambda body: str(body["choices"][0]["message"].get("content") or ""),
         )
         if not text.strip():
@@ -225,13 +137,14 @@ class OpenAIProvider:
         return [vector for batch in batches for vector in await self._embed_batch(batch)]
 
     async def _embed_batch(self, texts: Sequence[str]) -> list[list[float]]:
-        vectors = await _answer(
-            self._client.embeddings.with_raw_response.create(
-                model=self.embedding_model,
-                input=list(texts),
-                dimensions=self.embedding_width,
-                encoding_format="float",
-            ),
+        vectors = await self._answer(
+            "/embeddings",
+            {
+                "model": self.embedding_model,
+                "input": list(texts),
+                "dimensions": self.embedding_width,
+                "encoding_format": "float",
+            },
             lambda body: [list(map(float, row["embedding"])) for row in sorted(body["data"], key=itemgetter("index"))],
         )
         widths = {len(vector) for vector in vectors}
@@ -240,10 +153,17 @@ class OpenAIProvider:
         return vectors
 
     async def moderate(self, text: str) -> Verdict:
-        return await _answer(
-            self._client.moderations.with_raw_response.create(model=self._moderation_model, input=text),
-            _verdict,
-        )
+        return await self._answer("/moderations", {"model": self._moderation_model, "input": text}, _verdict)
+
+    async def _answer(self, path: str, body: dict[str, Any], read: Callable[[Any], T]) -> T:
+        """Ask, await the whole response and take from its JSON what is wanted."""
+        with _translated():
+            async with asyncio.timeout(ANSWER_SECONDS):
+                response = await self._client.post(path, body=body, cast_to=httpx2.Response)
+            try:
+                return read(orjson.loads(response.content))
+            except MISSHAPEN:
+                raise Malformed("the answer is not what the interface says") from None
 
     async def ping(self) -> None:
         """Raises ProviderError unless the server answers this key within two seconds."""
@@ -280,19 +200,8 @@ class OpenAIEmbedder:
         return await self.client.embed(texts)
 
 
-def _prompt(messages: Sequence[ChatMessage]) -> Any:
+def _prompt(messages: Sequence[ChatMessage]) -> list[dict[str, str]]:
     return [{"role": message.role, "content": message.content} for message in messages]
-
-
-async def _answer(request: Awaitable[_Raw], read: Callable[[Any], T]) -> T:
-    """Await a whole response and take from its JSON what is wanted."""
-    with _translated():
-        async with asyncio.timeout(ANSWER_SECONDS):
-            content = (await request).content
-        try:
-            return read(orjson.loads(content))
-        except MISSHAPEN:
-            raise Malformed("the answer is not what the interface says") from None
 
 
 def _verdict(body: Any) -> Verdict:

@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import aiohttp
 import httpx2
 import orjson
 
-from .base import Usage
+from .base import ProviderEmpty, ProviderInterrupted, ProviderUnavailable, TextStream, Usage
 
 DRAIN_SECONDS = 0.25
 
@@ -28,6 +29,19 @@ def cause_of(error: BaseException) -> str:
     while isinstance(error.__cause__, Exception):
         error = error.__cause__
     return type(error).__name__
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Raise errors of ours, without the HTTP library's own: those may quote the key."""
+    try:
+        yield
+    except TimeoutError:
+        raise ProviderUnavailable("no answer in time") from None
+    except Malformed as error:
+        raise ProviderUnavailable(str(error)) from None
+    except BROKEN as error:
+        raise ProviderUnavailable(cause_of(error)) from None
 
 
 class Events:
@@ -119,3 +133,78 @@ class Attempt:
     async def aclose(self) -> None:
         await self._bytes.aclose()
         await self._response.aclose()
+
+
+class OpenAIStream(TextStream):
+    """A reply as it is written. One that breaks before its first text is asked for once more; never later."""
+
+    def __init__(
+        self,
+        ask: Callable[[], Awaitable[httpx2.Response]],
+        *,
+        model: str,
+        first_token_seconds: float,
+        stall_seconds: float,
+    ) -> None:
+        self._ask = ask
+        self._asked_model = model
+        self._first_token_seconds = first_token_seconds
+        self._stall_seconds = stall_seconds
+        self._attempt: Attempt | None = None
+        self._closed = False
+
+    @property
+    def usage(self) -> Usage:
+        return self._attempt.events.usage if self._attempt else Usage()
+
+    @property
+    def model(self) -> str:
+        return self._attempt.events.model if self._attempt else self._asked_model
+
+    async def __anext__(self) -> str:
+        if self._closed:
+            raise StopAsyncIteration
+        try:
+            text = await (self._later(self._attempt) if self._attempt else self._first())
+        except BaseException:
+            await self.aclose()
+            raise
+        if not text:
+            await self.aclose()
+            raise StopAsyncIteration
+        return text
+
+    async def aclose(self) -> None:
+        self._closed = True
+        if self._attempt:
+            await self._attempt.aclose()
+
+    async def _first(self) -> str:
+        """The first text, whatever comes before it and however often it is asked for, within its time."""
+        with translated():
+            async with asyncio.timeout(self._first_token_seconds):
+                text = await self._opening()
+        if not text:
+            raise ProviderEmpty("a reply without text")
+        return text
+
+    async def _opening(self) -> str:
+        attempt = await self._connect()
+        try:
+            return await attempt.text()
+        except BROKEN:
+            await attempt.aclose()
+        return await (await self._connect()).text()
+
+    async def _connect(self) -> Attempt:
+        self._attempt = Attempt(await self._ask(), self._asked_model)
+        return self._attempt
+
+    async def _later(self, attempt: Attempt) -> str:
+        try:
+            async with asyncio.timeout(self._stall_seconds):
+                return await attempt.text()
+        except BROKEN as error:
+            if attempt.events.finished:  # only the token counts are missing
+                return ""
+            raise ProviderInterrupted(f"the reply broke off ({cause_of(error)})") from None

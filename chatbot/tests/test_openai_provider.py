@@ -21,7 +21,8 @@ from chatbot.providers.base import (
     ProviderUnavailable,
     Usage,
 )
-from chatbot.providers.openai import OpenAIEmbedder, OpenAIProvider, OpenAIStream
+from chatbot.providers.openai import OpenAIEmbedder, OpenAIProvider
+from chatbot.providers.openai_stream import OpenAIStream
 
 pytestmark = pytest.mark.asyncio
 PROMPT = [ChatMessage("system", "Be brief."), ChatMessage("user", "Where is my parcel?")]
