@@ -2,33 +2,45 @@
 
 Sockets ask at evenly spread moments; the model streams stamped tokens at 30 a second. Printed per number of streams: the time to
 the first token added to a direct call in the same run, the lateness of tokens, and CPU-ms per 1,000 tokens by process: of whole
-turns, and last what the tokens alone cost (the relay), from answers of twice the length.
+turns with everything that is done about their messages, and last what the tokens alone cost (the relay), from answers of twice the
+length. No question is asked twice, and the first line, right after the start, warms up.
 """
 
 import argparse
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import cycle
+from statistics import mean
 from uuid import uuid4
 
 import aiohttp
 import orjson
+import psycopg
+from redis import Redis
 
 from chatbot.demo import GOLDEN_FILE
+from deploy.tests.processes import until
 from tests.client import Visitor
 
 from .live import Bench, bench
 
 RATE = 30.0
+RELAY_TIMES = 2
 FIRST_SECONDS = 0.3
 LATE_MS = 250
+LEFT = "SELECT count(*) FROM conversations_message WHERE role = 'user' AND (moderation IS NULL OR analysis IS NULL)"
 
 
-def questions() -> list[str]:
-    """What visitors of the demo shop may ask."""
-    return [row["question"] for row in json.loads(GOLDEN_FILE.read_text()) if row["expected"]]
+def questions() -> Iterator[str]:
+    """What visitors of the demo shop may ask, without end and no two alike: what was asked before is not embedded again."""
+    golden = [row["question"] for row in json.loads(GOLDEN_FILE.read_text()) if row["expected"]]
+    return (f"{question} (order {number})" for number, question in enumerate(cycle(golden), 1000))
+
+
+_questions = questions()
 
 
 async def set_pace(http: aiohttp.ClientSession, model_url: str, tokens: int) -> None:
@@ -46,9 +58,12 @@ class Measured:
     late_ms: list[float] = field(default_factory=list)
     broken: int = 0
 
-    def read(self, text: str) -> None:
+    def read(self, text: str, *, after: int = 0) -> int:
+        """Take the stamps in a text, but for so many at its beginning; tells how many those were."""
         now = time.monotonic_ns()
-        self.late_ms.extend((now - int(stamp)) / 1e6 for stamp in text.split() if stamp.isdigit())
+        stamps = [stamp for stamp in text.split() if stamp.isdigit()][after:]
+        self.late_ms.extend((now - int(stamp)) / 1e6 for stamp in stamps)
+        return len(stamps)
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -74,6 +89,7 @@ class Tab:
     def __init__(self, http: aiohttp.ClientSession, visitor: Visitor) -> None:
         self.http, self.visitor = http, visitor
         self.conversation_id: str | None = None
+        self.answer_id = ""
 
     async def open(self) -> None:
         address = f"{self.visitor.url}/api/v1/chat/ws/{self.visitor.user_id}"
@@ -93,20 +109,32 @@ class Tab:
         await self.watch(measured, asked)
 
     async def watch(self, measured: Measured, asked: float | None = None) -> None:
-        """Read until an answer has ended."""
+        """Read until an answer has ended. What its end brings that was not streamed came with it, as late as that."""
+        read = 0
         async for message in self.socket:
             got = orjson.loads(message.data)
-            if got["type"] == "delta":
-                if asked is not None:
-                    measured.first_ms.append((time.monotonic() - asked) * 1000)
-                    asked = None
-                measured.read(got["text"])
+            if got["type"] in {"delta", "response"} and asked is not None and got.get("message_id") != self.answer_id:
+                measured.first_ms.append((time.monotonic() - asked) * 1000)
+                asked = None
+            if got["type"] == "delta" and got.get("message_id") != self.answer_id:
+                read += measured.read(got["text"])
             elif got["type"] == "ack":
                 self.conversation_id = got["conversation_id"]
             elif got["type"] == "response":
+                measured.read(got.get("content", ""), after=read)
                 measured.broken += got["status"] != "sent"
+                self.answer_id = got.get("message_id", "")
                 return
         measured.broken += 1
+
+
+def examined(b: Bench) -> None:
+    """Wait until nothing is left to do about what was asked."""
+    with (
+        psycopg.connect(b.system.database_url, autocommit=True) as connection,
+        Redis.from_url(b.system.redis_url) as valkey,
+    ):
+        until(lambda: not valkey.llen("default") and connection.execute(LEFT).fetchone() == (0,), "an end of the work")
 
 
 async def spread(count: int, seconds: float, one: Callable[[int], Awaitable[None]]) -> None:
@@ -129,11 +157,11 @@ class Cost:
 
 async def measure(b: Bench, streams: int, watchers: int, rounds: int, tokens: int, *, url: str = "") -> Cost:
     """Print one line; of another server at `url` that takes the same frames."""
-    asked, length = questions(), FIRST_SECONDS + tokens / RATE
+    length = FIRST_SECONDS + tokens / RATE
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
         await set_pace(http, b.model_url, tokens)
         plain = Measured()
-        await spread(streams, length, lambda number: direct(http, b.model_url, asked[number % len(asked)], plain))
+        await spread(streams, length, lambda _number: direct(http, b.model_url, next(_questions), plain))
         guests = [replace(guest, url=url or guest.url) for guest in b.guests(streams)]
         tabs = [[Tab(http, guest) for _ in range(1 + watchers)] for guest in guests]
         for row in tabs:
@@ -143,18 +171,18 @@ async def measure(b: Bench, streams: int, watchers: int, rounds: int, tokens: in
 
         async def turn(number: int) -> None:
             asking, *others = tabs[number]
-            for round_ in range(rounds):
-                counts = round_ or rounds == 1
-                looking = [asyncio.create_task(tab.watch(watched if counts else Measured())) for tab in others]
-                question = asked[(number + round_ * streams) % len(asked)]
-                await asking.ask(question, through if counts else Measured())
+            for _ in range(rounds):
+                looking = [asyncio.create_task(tab.watch(watched)) for tab in others]
+                await asking.ask(next(_questions), through)
                 await asyncio.gather(*looking)
 
         before = b.cpu_ms()
         began = time.monotonic()
         await spread(streams, length, turn)
+        load = {name: b.cpu_ms()[name] - before[name] for name in ("load", "model")}
         seconds = time.monotonic() - began
-        spent = {name: after - before[name] for name, after in b.cpu_ms().items()}
+        await asyncio.to_thread(examined, b)
+        spent = {name: after - before[name] for name, after in b.cpu_ms().items()} | load
         for row in tabs:
             for tab in row:
                 await tab.socket.close()
@@ -206,23 +234,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--streams", type=int, nargs="+", default=[50, 100, 200, 250, 300, 350, 400])
     parser.add_argument("--tabs", type=int, nargs="+", default=[1, 3], help="of each visitor; one asks, all watch")
-    parser.add_argument("--rounds", type=int, default=2, help="questions of each visitor; the first warms up")
+    parser.add_argument("--rounds", type=int, default=2, help="questions of each visitor")
     parser.add_argument("--tokens", type=int, default=300, help="of each answer")
     options = parser.parse_args()
     with bench() as b:
+        print("Warming up:")
+        asyncio.run(measure(b, options.streams[0], 0, 1, options.tokens))
         for tabs in options.tabs:
             header()
             in_time = 0
-            costs: list[Cost] = []
             for streams in options.streams:
-                costs.append(asyncio.run(measure(b, streams, tabs - 1, options.rounds, options.tokens)))
-                if not costs[-1].in_time:
+                if not asyncio.run(measure(b, streams, tabs - 1, options.rounds, options.tokens)).in_time:
                     break
                 in_time = streams
             print(f"99% of tokens under {LATE_MS} ms late with up to {in_time} streams, {tabs} tabs each")
             streams = options.streams[0]
-            longer = asyncio.run(measure(b, streams, tabs - 1, options.rounds, 2 * options.tokens))
-            relay = (longer.turn_ms - costs[0].turn_ms) / options.tokens * 1000
+            turn_ms: dict[int, list[float]] = {options.tokens: [], 2 * options.tokens: []}
+            for tokens in [*turn_ms] * RELAY_TIMES:
+                turn_ms[tokens].append(asyncio.run(measure(b, streams, tabs - 1, options.rounds, tokens)).turn_ms)
+            short, long = map(mean, turn_ms.values())
+            relay = (long - short) / options.tokens * 1000
             print(f"relay at {streams} streams, {tabs} tabs each: {relay:.0f} CPU-ms per 1,000 tokens")
 
 
