@@ -59,7 +59,6 @@ class ChatClient:
     sent_at: dict[str, float] = field(default_factory=dict)
     duplicates: int = 0
     connections: int = 0
-    losses: int = 0
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _socket: ClientConnection | None = None
     _loop_task: "asyncio.Task[None] | None" = None
@@ -124,23 +123,16 @@ class ChatClient:
         replies = self.replies()
         return len(replies) >= count and all(reply["status"] in ENDED for reply in replies)
 
-    def text_of(self, message_id: str) -> str:
-        if self.messages[message_id]["status"] in ENDED:
-            return str(self.messages[message_id]["content"])
-        return self.running.get(message_id, (0, ""))[1]
-
     async def _stay_connected(self) -> None:
         address = self.visitor.url.replace("http", "ws", 1) + f"/api/v1/chat/ws/{self.visitor.user_id}"
         headers = {"Cookie": self.visitor.cookie}
         while True:
-            try:
+            # The network or the server is away: coming back is what this client is for.
+            with contextlib.suppress(OSError, ConnectionClosed, InvalidHandshake, asyncio.IncompleteReadError):
                 async with connect(
                     address, additional_headers=headers, origin=Origin(self.visitor.url), open_timeout=5
                 ) as socket:  # type: ignore[arg-type]
                     await self._session(socket)
-            except (OSError, ConnectionClosed, InvalidHandshake, asyncio.IncompleteReadError):
-                # The network or the server is away: coming back is what this client is for.
-                self.losses += 1
             self._socket = None
             await asyncio.sleep(0.05)
 

@@ -3,7 +3,6 @@
 `make fuzz` sends 200 examples to each operation in every role; the suite sends a few.
 """
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -69,8 +68,7 @@ def main(examples: str = "200", *roles: str) -> int:
         place.chmod(0o755)
         services = Services(place, fast=True)
         services.start()
-        os.environ["DATABASE_URL"], os.environ["REDIS_URL"] = str(services.database_url), str(services.redis_url)
-        system = LiveSystem(place, "fuzz", 13, None, **ENVIRONMENT)
+        system = LiveSystem(place, "fuzz", 13, services, **ENVIRONMENT)
         try:
             system.begin(*PROCESSES)
             return max(told(system, role, examples) for role in roles or ROLES)

@@ -11,32 +11,34 @@ import random
 import statistics
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+import redis
 
 from benchmarks.live import Bench, bench, memory_mb
 from tests.system import LiveSystem
 
 from .faults import Faults
 from .proxy import Proxy
-from .verdict import judge
-from .visitors import Agent, Person, Seen
+from .verdict import endings, judge, logs_of, note_numbers
+from .visitors import Agent, Crowd, Person, Seen
 
 PROCESSES = ("web", "replies1", "replies2", "default", "beat")
 QUIET_SECONDS = 90
-# What a process may hold more at the end than when it was warm: caches fill, pools keep connections for a minute.
-MORE_MB, MORE_FILES = 60, 60
+# What a process may hold more at the end than when it was warm, nobody chatting at either: caches fill, pools keep some connections.
+MORE_MB, MORE_OPEN = 40, 20
 
 
 @dataclass(frozen=True)
 class Held:
-    """What one process holds."""
+    """What one process holds: private memory and open files; of a server (without a `pid`) only its connections."""
 
     pid: int
     megabytes: float
-    files: int
+    open: int
 
 
 def open_files(pid: int) -> int:
@@ -44,10 +46,14 @@ def open_files(pid: int) -> int:
 
 
 def held(system: LiveSystem) -> dict[str, Held]:
-    return {
+    processes = {
         name: Held(process.pid, memory_mb(process.pid), open_files(process.pid))
         for name, process in system.processes.items()
     }
+    backends = system.rows("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")[0][0]
+    with redis.Redis.from_url(system.redis_url) as valkey:
+        clients = valkey.info("clients")["connected_clients"]
+    return {**processes, "PostgreSQL": Held(0, 0, backends), "Valkey": Held(0, 0, clients)}
 
 
 @dataclass
@@ -58,6 +64,7 @@ class Run:
     seconds: float
     seen: Seen
     faults: Faults
+    endings: Counter[str]
     violations: dict[str, list[str]]
     warm: dict[str, Held]
     end: dict[str, Held]
@@ -66,9 +73,9 @@ class Run:
         """Processes that lived through the last third and hold much more than when it began."""
         return [
             name
-            for name, now in self.end.items()
-            if self.warm[name].pid == now.pid
-            and (now.megabytes > self.warm[name].megabytes + MORE_MB or now.files > self.warm[name].files + MORE_FILES)
+            for name, before in self.warm.items()
+            if (now := self.end[name]).pid == before.pid
+            and (now.megabytes > before.megabytes + MORE_MB or now.open > before.open + MORE_OPEN)
         ]
 
     def failed(self) -> bool:
@@ -83,23 +90,24 @@ async def drive(
     `gap` bounds the seconds between two faults, `pause` is how long a visitor thinks on average.
     """
     seen, began, died = Seen(), time.monotonic(), list[str]()
+    note_numbers(b.system)
     supervisor = asyncio.create_task(supervise(b.system, died))
     async with Proxy(b.system.port) as proxy, Agent(b.system) as agent:
         faults = Faults(b, proxy, random.Random(1), pace=0.3 if each_once else 1)
-        end = asyncio.Event()
+        crowd = Crowd()
         people = [Person(proxy.url, number, agent, seen, pause=pause) for number in range(clients)]
         async with asyncio.TaskGroup() as group:
-            living = [group.create_task(person.live(end)) for person in people]
-            warm = await disturb(faults, began + seconds, gap, each_once=each_once)
-            end.set()
+            living = [group.create_task(person.live(crowd)) for person in people]
+            warm = await disturb(faults, crowd, began + seconds, gap, each_once=each_once)
+            crowd.end()
             await asyncio.wait(living)
-        await quiet(b.system)
-    await settle(b.system)
+    end = await at_rest(b.system)
     supervisor.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await supervisor
-    violations = judge(b.system, seen) | {"ended by itself": died, "did not end when asked": faults.unended}
-    return Run(clients, time.monotonic() - began, seen, faults, violations, warm, held(b.system))
+    logs = logs_of(b.system)
+    violations = judge(b.system, logs, seen) | {"ended by itself": died, "did not end when asked": faults.unended}
+    return Run(clients, time.monotonic() - began, seen, faults, endings(logs), violations, warm, end)
 
 
 async def supervise(system: LiveSystem, died: list[str]) -> None:
@@ -113,25 +121,34 @@ async def supervise(system: LiveSystem, died: list[str]) -> None:
         await asyncio.sleep(1)
 
 
-async def disturb(faults: Faults, until: float, gap: tuple[float, float], *, each_once: bool) -> dict[str, Held]:
-    """Do one fault after the other. Returns what the processes held when the last third began."""
+async def disturb(
+    faults: Faults, crowd: Crowd, until: float, gap: tuple[float, float], *, each_once: bool
+) -> dict[str, Held]:
+    """Do one fault after the other. Returns what was held when the last third began, everybody at rest; nothing with `each_once`."""
     began = time.monotonic()
-    names: list[str] = []
     if each_once:
-        names = faults.chance.sample(sorted(faults.all), len(faults.all))
-        for name in names:
+        for name in faults.chance.sample(sorted(faults.all), len(faults.all)):
             await asyncio.sleep(faults.chance.uniform(*gap))
-            await faults.do(name)
-        return held(faults.system)
+            while not await faults.do(name):
+                await asyncio.sleep(faults.chance.uniform(*gap))
+        return {}
     while time.monotonic() < began + (until - began) * 2 / 3:
         await asyncio.sleep(faults.chance.uniform(*gap))
         await faults.do(faults.chance.choice(sorted(faults.all)))
-    await asyncio.sleep(min(30, (until - began) / 20))
-    warm = held(faults.system)
+    await crowd.rest()
+    warm = await at_rest(faults.system)
+    crowd.resume()
     while time.monotonic() < until:
         await asyncio.sleep(faults.chance.uniform(*gap))
         await faults.do(faults.chance.choice(sorted(faults.around)))
     return warm
+
+
+async def at_rest(system: LiveSystem) -> dict[str, Held]:
+    """What is held once nothing is waited for, while nobody chats."""
+    await quiet(system)
+    await settle(system)
+    return held(system)
 
 
 async def quiet(system: LiveSystem) -> None:
@@ -166,13 +183,15 @@ def report(run: Run) -> None:
         f"(median {statistics.median(waits):.1f} s, longest {waits[-1]:.1f} s), "
         f"{len(seen.taken_over)} takeovers"
     )
+    for ending, count in run.endings.most_common():
+        print(f"{ending:32} {count:5d}")
     for kind, found in run.violations.items():
         print(f"{kind:32} {len(found):5d}  {' '.join(found[:3])}")
     print(f"{'leaking':32} {len(run.leaks()):5d}  {' '.join(run.leaks())}")
-    print("\nprocess     MB warm   end   files warm   end")
+    print("\nprocess     MB warm   end    open warm   end")
     for name, now in run.end.items():
         before = run.warm[name]
-        print(f"{name:10} {before.megabytes:8.0f} {now.megabytes:5.0f} {before.files:12d} {now.files:5d}", flush=True)
+        print(f"{name:10} {before.megabytes:8.0f} {now.megabytes:5.0f} {before.open:12d} {now.open:5d}", flush=True)
 
 
 def main() -> None:

@@ -23,10 +23,11 @@ class Proxy:
         self.cut()
         await self._server.wait_closed()
 
-    def cut(self) -> None:
-        """Drop every connection without a goodbye."""
+    def cut(self) -> int:
+        """Drop every connection without a goodbye; tells how many ends there were."""
         for writer in list(self._open):
             writer.transport.abort()
+        return len(self._open)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

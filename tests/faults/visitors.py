@@ -6,7 +6,7 @@ import random
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -46,11 +46,52 @@ class Agent:
             assert (await self._process.stdout.readline()).strip() == b"done"
 
 
+class Crowd:
+    """Lets all visitors chat, rest with their tabs closed, or leave."""
+
+    def __init__(self) -> None:
+        self.over = False
+        self._open, self._nobody = asyncio.Event(), asyncio.Event()
+        self._inside = 0
+        self.resume()
+
+    async def may_enter(self) -> bool:
+        """Wait until chatting is allowed; False once it is over."""
+        await self._open.wait()
+        return not self.over
+
+    @contextlib.contextmanager
+    def inside(self) -> Iterator[None]:
+        self._inside += 1
+        self._nobody.clear()
+        try:
+            yield
+        finally:
+            self._inside -= 1
+            if not self._inside:
+                self._nobody.set()
+
+    @property
+    def goes_on(self) -> bool:
+        return self._open.is_set() and not self.over
+
+    async def rest(self) -> None:
+        """Returns when everybody has finished what they had begun."""
+        self._open.clear()
+        await self._nobody.wait()
+
+    def resume(self) -> None:
+        self._open.set()
+
+    def end(self) -> None:
+        self.over = True
+
+
 @dataclass
 class Seen:
     """What all visitors together did and saw."""
 
-    accepted: dict[str, str] = field(default_factory=dict)  # client id -> conversation id
+    accepted: dict[str, tuple[str, str]] = field(default_factory=dict)  # client id -> conversation id, content
     transcripts: dict[str, list[Transcript]] = field(default_factory=dict)  # by conversation, one a tab
     stuck: list[str] = field(default_factory=list)
     taken_over: set[str] = field(default_factory=set)
@@ -64,8 +105,10 @@ class Person:
     def __init__(self, url: str, number: int, agent: Agent, seen: Seen, *, pause: float) -> None:
         self.url, self.number, self.agent, self.seen, self.pause = url, number, agent, seen, pause
         self.chance = random.Random(number)
+        self.asked = 0
+        self._contents: dict[str, str] = {}
 
-    async def live(self, end: asyncio.Event) -> None:
+    async def live(self, crowd: Crowd) -> None:
         """Go on until told to end; a turn that was begun is finished."""
         visitor = None
         while visitor is None:
@@ -73,18 +116,19 @@ class Person:
                 visitor = await new_guest(self.url)
             except (aiohttp.ClientError, OSError) as error:
                 # The page may be away just now; what a browser shows then is no concern of this test.
-                if end.is_set():
+                if crowd.over:
                     raise RuntimeError("the page never came") from error
                 await asyncio.sleep(0.5)
-        while not end.is_set():
+        while await crowd.may_enter():
             async with contextlib.AsyncExitStack() as tabs:
+                tabs.enter_context(crowd.inside())
                 first = await tabs.enter_async_context(ChatClient(visitor, frames=deque(maxlen=1)))
                 second = None
                 for _ in range(self.chance.randrange(1, TURNS_OF_A_CONVERSATION)):
                     if second is None and first.conversation_id and self.chance.random() < 0.1:
                         tab = ChatClient(visitor, conversation_id=first.conversation_id, frames=deque(maxlen=1))
                         second = await tabs.enter_async_context(tab)
-                    if not await self._turn(first) or end.is_set():
+                    if not await self._turn(first) or not crowd.goes_on:
                         break
                 await self._remember([first] if second is None else [first, second])
 
@@ -95,10 +139,8 @@ class Person:
         asked = [await self._ask(tab)]
         if tab.conversation_id is not None and self.chance.random() < 0.1:
             asked.append(await self._ask(tab))
-        if not await self._comes(lambda: not tab.unacknowledged and tab.conversation_id is not None, tab):
+        if not await self._accepted(tab, asked):
             return False
-        assert tab.conversation_id is not None
-        self.seen.accepted |= dict.fromkeys(asked, tab.conversation_id)
         what = self.chance.random()
         if what < 0.05:
             await self._comes(
@@ -106,9 +148,12 @@ class Person:
             )
             await tab.send({"type": "stop", "conversation_id": tab.conversation_id})
         elif what < 0.08:
-            await self.agent.take_over(tab.conversation_id)
-            self.seen.taken_over.add(tab.conversation_id)
-            await self._comes(lambda: taken_over(tab, asked), tab)
+            await self.agent.take_over(str(tab.conversation_id))
+            self.seen.taken_over.add(str(tab.conversation_id))
+            # Nobody but the agent answers this one.
+            asked.append(await self._ask(tab))
+            if await self._accepted(tab, asked[-1:]):
+                await self._comes(lambda: taken_over(tab, asked), tab)
             return False
         if not await self._comes(lambda: answered(tab, asked), tab):
             return False
@@ -118,7 +163,18 @@ class Person:
 
     async def _ask(self, tab: ChatClient) -> str:
         tokens = self.chance.randrange(3, 60)
-        return await tab.ask(f"Question of visitor {self.number} [[fake: tokens={tokens} interval=0.03 first=0.1]]")
+        self.asked += 1
+        what = f"Question {self.asked} of visitor {self.number} [[fake: tokens={tokens} interval=0.03 first=0.1]]"
+        client_id = await tab.ask(what)
+        self._contents[client_id] = what
+        return client_id
+
+    async def _accepted(self, tab: ChatClient, asked: list[str]) -> bool:
+        """Wait for every `ack`, and remember what was promised with it."""
+        if not await self._comes(lambda: not tab.unacknowledged and tab.conversation_id is not None, tab):
+            return False
+        self.seen.accepted |= {one: (str(tab.conversation_id), self._contents[one]) for one in asked}
+        return True
 
     async def _comes(self, condition: Callable[[], bool], tab: ChatClient) -> bool:
         try:
