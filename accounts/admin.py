@@ -33,7 +33,7 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
     fieldsets = (
         (None, {"fields": ("email", "password")}),
         (_("Person"), {"fields": ("first_name", "last_name", "username", "avatar_url", "language", "timezone")}),
-        (_("Role"), {"fields": ("role", "status", "is_active")}),
+        (_("Role"), {"fields": ("role", "status")}),
         (_("Consent"), {"fields": ("gdpr_consent", "data_processing_consent", "marketing_consent")}),
         (_("Times"), {"fields": ("last_login", "created_at", "updated_at")}),
     )
@@ -41,6 +41,7 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
     filter_horizontal = ()
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        obj.is_active = obj.status in User.OPEN
         super().save_model(request, obj, form, change)
         sync_role(obj)
 

@@ -27,7 +27,7 @@ def announce_signed_out_browser(sender: type, *, instance: Any, **kwargs: Any) -
 
 
 def announce_locked_out(sender: type, *, instance: Any, created: bool, **kwargs: Any) -> None:
-    """A new password ends the other sessions, and an account that is closed all of them."""
+    """A new password ends the other sessions, and an account that is suspended or closed all of them."""
     from .sign_ins import announce_end
 
     if not created and (not instance.is_active or instance._password is not None):

@@ -61,6 +61,9 @@ class User(AbstractUser):
         SUSPENDED = "suspended", _("Suspended")
         CLOSED = "closed", _("Closed")
 
+    # Who may sign in and is served. `is_active`, which Django and its packages ask, says the same.
+    OPEN = (Status.GUEST, Status.ACTIVE)
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     email = models.EmailField(_("e-mail address"), null=True, blank=True, unique=True)  # type: ignore[assignment]
     username = models.CharField(_("user name"), max_length=150, blank=True)
@@ -88,6 +91,11 @@ class User(AbstractUser):
             ),
             models.CheckConstraint(name="user_email_lowercase", condition=Q(email=Lower("email"))),
             models.CheckConstraint(name="user_guest_is_plain_user", condition=~Q(status="guest") | Q(role="user")),
+            models.CheckConstraint(
+                name="user_is_active_by_status",
+                condition=Q(status__in=["guest", "active"], is_active=True)
+                | (~Q(status__in=["guest", "active"]) & Q(is_active=False)),
+            ),
         ]
 
     def __str__(self) -> str:

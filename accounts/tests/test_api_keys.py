@@ -41,7 +41,7 @@ def test_a_key_works_until_it_is_revoked(user: User) -> None:
 def test_keys_end_with_their_time_and_their_person(user: User) -> None:
     assert status(made(user, expires_at=timezone.now() - timedelta(seconds=1))) == 401
     secret = made(user)
-    User.objects.update(is_active=False)
+    User.objects.update(status="closed", is_active=False)
     assert status(secret) == 401
 
 

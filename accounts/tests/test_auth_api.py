@@ -8,6 +8,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal import auth as totp
 from django.core import mail
+from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.models import SignIn, User
@@ -92,12 +93,22 @@ def test_guessing_at_one_account_is_stopped(user: User, api: APIClient) -> None:
     assert int(login(api)["Retry-After"]) > 0
 
 
-def test_suspended_people_cannot_sign_in_and_their_tokens_end(user: User, api: APIClient) -> None:
+@pytest.mark.parametrize("status", [User.Status.SUSPENDED, User.Status.CLOSED])
+def test_suspended_people_cannot_sign_in_and_their_tokens_end(user: User, api: APIClient, status: str) -> None:
     tokens = login(api).json()
-    User.objects.update(is_active=False)
+    browser, staff = Client(), Client()
+    browser.force_login(user)
+    staff.force_login(User.objects.create_superuser("root@example.com", PASSWORD))
+    # Nothing beside the status counts.
+    form = {"email": EMAIL, "role": "user", "language": "en", "timezone": "UTC", "is_active": "on"}
+    page = f"/admin/accounts/user/{user.pk}/change/"
+    assert staff.post(page, form | {"status": status}).status_code == 302
     assert login(api).status_code == 401
     assert bearer(tokens).get("/api/v1/me").status_code == 401
+    assert browser.get("/api/v1/me").status_code == 401
     assert post(api, "refresh", refresh=tokens["refresh"]).status_code == 401
+    assert staff.post(page, form | {"status": "active"}).status_code == 302
+    assert login(api).status_code == 200
 
 
 def test_where_confirmation_is_wanted_the_password_alone_opens_nothing(
@@ -216,7 +227,7 @@ def test_recovery_codes_open_too_and_guessing_ends(user: User, api: APIClient) -
     assert post(api, "mfa", challenge="forged", code=codes[1]).status_code == 401
     guesses = [post(api, "mfa", challenge=challenge, code="123456").json()["code"] for _ in range(12)]
     assert guesses[-1] == "too_many_attempts"
-    User.objects.update(is_active=False)
+    User.objects.update(status="suspended", is_active=False)
     assert post(api, "mfa", challenge=challenge, code=codes[1]).status_code == 401
 
 

@@ -1,9 +1,12 @@
 """Guests, claims, roles, and what the database refuses."""
 
+from importlib import import_module
+from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.apps import apps
+from django.db import IntegrityError, connection, transaction
 from django.test import Client
 
 from accounts.models import User
@@ -35,6 +38,26 @@ def test_the_database_keeps_guests_plain(db: None, values: dict[str, str]) -> No
     guest.save()
     with pytest.raises(IntegrityError), transaction.atomic():
         User.objects.filter(pk=guest.pk).update(**values)
+
+
+@pytest.mark.parametrize("values", [{"status": "suspended"}, {"status": "closed"}, {"is_active": False}])
+def test_the_database_keeps_status_and_is_active_together(db: None, values: dict[str, Any]) -> None:
+    user = User.objects.create_user("ada@example.com", PASSWORD)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        User.objects.filter(pk=user.pk).update(**values)
+
+
+def test_rows_whose_status_and_is_active_differed_are_repaired(db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE accounts_user DROP CONSTRAINT user_is_active_by_status")
+    for name, status, is_active in (("a", "active", False), ("b", "suspended", True), ("c", "closed", True)):
+        User.objects.create(email=f"{name}@example.com", status=status, is_active=is_active)
+    User.objects.create(email="d@example.com")
+    User.objects.create(status="guest", is_active=False)
+    import_module("accounts.migrations.0052_status_is_active").repair(apps, connection.schema_editor())
+    rows = User.objects.order_by("email").values_list("status", "is_active")
+    locked_out = [("suspended", False), ("suspended", False), ("closed", False)]
+    assert list(rows) == [*locked_out, ("active", True), ("guest", True)]
 
 
 def test_a_guest_is_made_once_per_session(db: None, client: Client) -> None:

@@ -300,6 +300,6 @@ def test_what_locks_sessions_out_is_told(told: list[UUID], change: str) -> None:
     if change == "password":
         ada.set_password("another correct horse")
     else:
-        ada.is_active = False
+        ada.status, ada.is_active = User.Status.CLOSED, False
     ada.save()
     assert told == [ada.pk]

@@ -116,7 +116,7 @@ def live_a_life(person: User, admin: User, settings: Settings) -> None:
     staff = Client()
     staff.force_login(admin)
     form = {"email": person.email, "first_name": f"{CANARY}2", "role": "user", "status": "active", "language": "en"}
-    staff.post(f"/admin/accounts/user/{person.pk}/change/", form | {"timezone": "UTC", "is_active": "on"})
+    staff.post(f"/admin/accounts/user/{person.pk}/change/", form | {"timezone": "UTC"})
     staff.get(f"/admin/conversations/conversation/{posted.conversation_id}/change/")
 
 
