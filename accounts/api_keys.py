@@ -7,6 +7,7 @@ from datetime import timedelta
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from .mfa import lacks_required_factor
 from .models import APIKey
 
 _MARK = "parley-"
@@ -28,9 +29,9 @@ def create(*, key: APIKey) -> str:
 
 
 def use(secret: str) -> APIKey:
-    """The open key with this secret, and its user. Raises APIKey.DoesNotExist."""
+    """The open key with this secret, and its user, who is no staff without their second factor. Raises APIKey.DoesNotExist."""
     key = APIKey.objects.select_related("user").get(digest=_digest(secret))
-    if not key.is_open:
+    if not key.is_open or lacks_required_factor(key.user):
         raise APIKey.DoesNotExist
     now = timezone.now()
     if key.last_used_at is None or key.last_used_at < now - USED_EVERY:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.utils import datetime_from_epoch
 
+from .mfa import lacks_required_factor
 from .models import SignIn, User
 from .signals import sign_in_ended
 from .tokens import AccessToken, RefreshToken
@@ -67,8 +68,12 @@ def _read(token: str) -> RefreshToken:
 def _locked(family: UUID) -> SignIn:
     # Only the sign-in's row: the person's is not changed.
     rows = SignIn.objects.open().select_for_update(of=("self",)).select_related("user")  # type: ignore[attr-defined]
-    found: SignIn | None = rows.filter(pk=family).first()
-    if found is None:
+    return _counting(rows.filter(pk=family).first())
+
+
+def _counting(found: SignIn | None) -> SignIn:
+    """Staff who lack their second factor have signed in when they did not need one: that counts again once they have it."""
+    if found is None or lacks_required_factor(found.user):
         raise BadToken
     return found
 
@@ -79,10 +84,7 @@ def of_access_token(token: str) -> SignIn:
         family = AccessToken(token).family  # type: ignore[arg-type]
     except TokenError:
         raise BadToken from None
-    found: SignIn | None = SignIn.objects.open().select_related("user").filter(pk=family).first()  # type: ignore[attr-defined]
-    if found is None:
-        raise BadToken
-    return found
+    return _counting(SignIn.objects.open().select_related("user").filter(pk=family).first())  # type: ignore[attr-defined]
 
 
 def end(*, token: str) -> None:

@@ -16,8 +16,10 @@ from django.core.cache import cache
 from django.core.mail import EmailMultiAlternatives
 from django.test import Client
 from pytest_django import Settings
+from rest_framework.test import APIClient
 
-from accounts.models import User
+from accounts import api_keys
+from accounts.models import APIKey, User
 from accounts.roles import sync_role
 from accounts.signals import sign_in_ended
 
@@ -183,6 +185,27 @@ def test_staff_without_a_factor_get_no_tokens(db: None, settings: Settings, clie
     data = {"email": "staff@example.com", "password": PASSWORD}
     response = client.post("/api/v1/auth/login", data, content_type="application/json")
     assert (response.status_code, response.json()["code"]) == (403, "second_factor_required")
+
+
+def test_what_staff_hold_from_before_opens_nothing_without_a_factor(ada: User, settings: Settings) -> None:
+    settings.STAFF_MFA_REQUIRED = True
+    api = APIClient()
+    tokens = api.post("/api/v1/auth/login", {"email": ada.email, "password": PASSWORD}).json()
+    secret = api_keys.create(key=APIKey(user=ada, name="Shop"))
+
+    def answers() -> list[int]:
+        by_token = api.get("/api/v1/me", headers={"Authorization": f"Bearer {tokens['access']}"})
+        by_key = api.get("/v1/models", headers={"Authorization": f"Bearer {secret}"})
+        return [by_token.status_code, by_key.status_code]
+
+    assert answers() == [200, 200]
+    ada.role = User.Role.ANALYST
+    ada.save()
+    assert answers() == [401, 401]
+    assert api.post("/api/v1/auth/refresh", {"refresh": tokens["refresh"]}).status_code == 401
+    totp.TOTP.activate(ada, "JBSWY3DPEHPK3PXP")
+    assert answers() == [200, 200]
+    assert api.post("/api/v1/auth/refresh", {"refresh": tokens["refresh"]}).status_code == 200
 
 
 def test_the_admin_has_no_sign_in_of_its_own(ada: User) -> None:
