@@ -5,6 +5,7 @@ The kernel ends them when this process dies, so nothing outlives it.
 
 import contextlib
 import fcntl
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,7 +73,7 @@ class Services:
     def _supervise(self) -> None:
         try:
             self._start_all()
-        except (EmbeddedError, OSError, psycopg.Error) as error:
+        except (EmbeddedError, OSError, subprocess.SubprocessError, psycopg.Error) as error:
             self._error = error
             self._ending.set()
         self._ready.set()
@@ -90,10 +91,12 @@ class Services:
             self.postgresql.create_database()
 
     def _relaunch_the_dead(self) -> None:
-        """One that dies again at once is tried again at the next look."""
+        """One that dies again at once, or cannot be launched now, is tried again at the next look."""
         for server in self.servers:
             if server.ended():
-                server.launch()
+                # No memory or no file left: this thread must go on, the other server ends with it.
+                with contextlib.suppress(OSError, subprocess.SubprocessError):
+                    server.launch()
 
 
 @contextlib.contextmanager

@@ -1,9 +1,11 @@
 """The embedded servers: started, restarted, ended, and never left behind."""
 
+import errno
 import os
 import signal
 import socket
 from pathlib import Path
+from subprocess import SubprocessError
 
 import psycopg
 import pytest
@@ -83,6 +85,26 @@ def test_a_crashed_server_comes_back_on_its_port(state: Path) -> None:
             os.kill(first, signal.SIGKILL)
             until(lambda: pid_of(server) != first and server.answers(), f"{server.name} to come back")  # noqa: B023
         assert value_in(services) == 42
+
+
+def test_a_launch_that_fails_is_tried_again_and_ends_no_other_server(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch, failures = servers.Valkey.launch, [SubprocessError("preexec_fn"), OSError(errno.EMFILE, "Too many files")]
+
+    def failing(server: servers.Valkey) -> None:
+        if failures:
+            raise failures.pop()
+        launch(server)
+
+    with running(state, fast=True) as services:
+        other, first = pid_of(services.postgresql), pid_of(services.valkey)
+        monkeypatch.setattr(servers.Valkey, "launch", failing)
+        os.kill(first, signal.SIGKILL)
+        until(lambda: pid_of(services.valkey) != first and services.servers[1].answers(), "valkey to come back")
+        assert not failures
+        assert pid_of(services.postgresql) == other
+        assert services.servers[0].answers()
 
 
 def test_nothing_outlives_a_killed_supervisor(state: Path) -> None:
