@@ -131,8 +131,8 @@ def go_live(run: PublishRun) -> None:
     history.save(faq, by=run.requested_by, comment=run.comment)
     comment = run.comment
     if run.override_reason:
-        text = _("Golden questions overridden by %(who)s: %(reason)s")
-        comment += "\n" + text % {"who": run.overridden_by or "—", "reason": run.override_reason}
+        # Not by whom: the run says so, and forgets it when they are erased.
+        comment += "\n" + _("Golden questions overridden: %(reason)s") % {"reason": run.override_reason}
     record(faq, run.requested_by, faq.status if run.is_rollback else before, faq.status, comment.strip())
     services.announce(faq.pk)
 

@@ -24,6 +24,8 @@ from accounts.privacy import certificate, consent, erasure, export
 from chatbot import live
 from conversations import services
 from conversations.models import Feedback, Message
+from faqs import publishing
+from faqs.tests.curating import published, step
 
 PASSWORD = "correct horse battery"
 CANARY = "zqxcanary"
@@ -118,6 +120,16 @@ def live_a_life(person: User, admin: User, settings: Settings) -> None:
     form = {"email": person.email, "first_name": f"{CANARY}2", "role": "user", "status": "active", "language": "en"}
     staff.post(f"/admin/accounts/user/{person.pk}/change/", form | {"timezone": "UTC"})
     staff.get(f"/admin/conversations/conversation/{posted.conversation_id}/change/")
+    overrule(person)
+
+
+def overrule(person: User) -> None:
+    """What an administrator leaves who publishes against the golden questions."""
+    admin = User.objects.get(pk=person.pk)
+    admin.is_superuser = True
+    run = step(published(), "unpublish", by="admin")
+    publishing.end(run, "blocked")
+    publishing.go_live(publishing.override(run_id=run.pk, by=admin, reason="Season is over"))
 
 
 def test_no_word_of_an_erased_person_is_left(db: None, settings: Settings, log: io.StringIO) -> None:

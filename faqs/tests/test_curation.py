@@ -1,8 +1,10 @@
 """From draft to published to archived, by role; what visitors read stays until the gate lets a change through."""
 
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -236,7 +238,19 @@ def test_overrides_need_an_administrator_a_reason_and_a_blocked_run() -> None:
     assert (run.status, run.overridden_by) == ("queued", person("admin"))
     publishing.go_live(run)
     comment = faq.status_events.first().comment  # type: ignore[union-attr]
-    assert comment == "Golden questions overridden by admin@example.com: Season is over"
+    assert comment == "Golden questions overridden: Season is over"
+
+
+def test_overrides_of_before_name_nobody_any_more() -> None:
+    faq = draft()
+    named = "Spring\nGolden questions overridden by admin@example.com: Season is over: see\nthe plan"
+    publishing.record(faq, None, "review", "published", named)
+    publishing.record(faq, None, "review", "published", "Golden questions overridden by —: Overridden by me: again")
+    import_module("faqs.migrations.0051_overrides_name_nobody").scrub(apps, None)
+    assert list(faq.status_events.values_list("comment", flat=True)[:2]) == [
+        "Golden questions overridden: Overridden by me: again",
+        "Spring\nGolden questions overridden: Season is over: see\nthe plan",
+    ]
 
 
 def test_comparison_marks_the_words_that_differ() -> None:
