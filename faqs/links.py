@@ -112,7 +112,7 @@ async def _answer(session: aiohttp.ClientSession, address: str) -> Found:
 async def _final_code(session: aiohttp.ClientSession, address: str) -> int:
     """The status code behind all redirects. Raises NotPublic and what the connection raises."""
     for _hop in range(REDIRECTS + 1):
-        refuse_private(urlsplit(address).hostname or "")
+        refuse_private(address)
         async with session.get(address, allow_redirects=False) as response:
             if not 300 <= response.status < 400 or "Location" not in response.headers:
                 return response.status

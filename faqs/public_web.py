@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp.abc import ResolveResult
+from yarl import URL
 
 # Addresses through which a gateway reaches IPv4 addresses, public or not.
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
@@ -30,8 +31,12 @@ def is_public(address: str) -> bool:
     return found.is_global and not found.is_multicast
 
 
-def refuse_private(host: str) -> None:
-    """For a host in digits, which `PublicResolver` never sees; names pass. Raises NotPublic."""
+def refuse_private(address: str) -> None:
+    """For an address whose host is in digits, which `PublicResolver` never sees; names pass. Raises NotPublic, ValueError.
+
+    The host is read as aiohttp reads it: to it, full-width digits and dots are digits and dots too.
+    """
+    host = URL(address).raw_host or ""
     try:
         public = is_public(host)
     except ValueError:

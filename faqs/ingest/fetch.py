@@ -78,7 +78,7 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
 
 
 def check(address: str) -> None:
-    """Refuse what is no public web address by itself. Raises JobFailed, NotPublic."""
+    """Refuse what is no public web address by itself. Raises JobFailed, NotPublic, ValueError."""
     try:
         parts = urlsplit(address)
         host = parts.hostname
@@ -87,4 +87,4 @@ def check(address: str) -> None:
     if not host or parts.scheme not in ("http", "https") or parts.username is not None:
         raise JobFailed(_("Give an address that begins with http:// or https:// and has no password in it."))
     if not settings.INGEST_PRIVATE_ADDRESSES:
-        refuse_private(host)
+        refuse_private(address)

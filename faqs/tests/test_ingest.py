@@ -178,6 +178,11 @@ def test_limits(category: Category, monkeypatch: pytest.MonkeyPatch) -> None:
         "http://[64:ff9b::a00:1]/",
         "http://[2002:a00:1::]/",
         "http://0.0.0.0/",
+        "http://127.0.0.１０/",
+        "http://127．0．0．1/",
+        "http://127。0。0。1/",
+        "http://１２７.0.0.1/",
+        "http://①27.0.0.1/",
         "http://localhost:8000/",
     ],
 )
@@ -194,10 +199,12 @@ def test_addresses_that_are_none(address: str) -> None:
         fetching.fetch(address)
 
 
+@pytest.mark.parametrize("location", ["http://10.0.0.1/", "http://１0。0.0.1/"])
 def test_a_redirect_is_checked_like_the_first_address(
-    site: str, settings: Any, monkeypatch: pytest.MonkeyPatch
+    location: str, site: str, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Site.pages = {"/": (302, "http://10.0.0.1/", b"")}
+    # Headers are written as Latin-1; the bytes are those of UTF-8.
+    Site.pages = {"/": (302, location.encode().decode("latin-1"), b"")}
     settings.INGEST_PRIVATE_ADDRESSES = False
     monkeypatch.setattr(public_web, "is_public", lambda address: address.startswith("127."))
     with pytest.raises(JobFailed, match="public internet"):

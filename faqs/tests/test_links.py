@@ -67,8 +67,8 @@ def test_what_a_page_answers(site: str, page: str, status: str, settings: Any) -
 def test_redirects_are_followed_and_checked_like_the_first(site: str, settings: Any) -> None:
     settings.ALLOWED_HOSTS = []
     good, inside, endless = f"{site}/302?to=/200", f"{site}/302?to=http://10.0.0.1/", f"{site}/302"
-    found = links.check([good, inside, endless])
-    assert [one.status for one in found.values()] == ["ok", "refused", "unsure"]
+    found = links.check([good, inside, f"{site}/302?to=http://１0。0.0.1/", endless])
+    assert [one.status for one in found.values()] == ["ok", "refused", "refused", "unsure"]
     assert "redirects more than" in found[endless].detail
 
 
@@ -84,6 +84,11 @@ def test_redirects_are_followed_and_checked_like_the_first(site: str, settings: 
         "[::ffff:10.0.0.1]",
         "[64:ff9b::a00:1]",
         "0.0.0.0",  # noqa: S104
+        "127.0.0.１０",
+        "127．0．0．1",
+        "127。0。0。1",
+        "１２７.0.0.1",
+        "①27.0.0.1",
     ],
 )
 def test_private_addresses_are_refused(host: str, settings: Any) -> None:
