@@ -63,6 +63,9 @@ class Shelf:
             return Plan(Action.CREATE, None, values | {"status": self._status(values["status"])})
         if fingerprint(values) == fingerprint(current):
             return Plan(Action.UNCHANGED, faq, values, current)
+        if faq.next_version is not None:
+            reason = _("A next version of this FAQ is being written: publish or discard it first.")
+            return Plan(Action.ERROR, faq, errors=[{"field": "status", "reason": reason}])
         if LIVE in (current["status"], values["status"]) and not self.may_publish:
             if current["status"] == LIVE:
                 reason = _("This FAQ is published: somebody who may publish has to import the change.")
@@ -104,4 +107,5 @@ def _faqs_of(given: Sequence[Values], *, lock: bool) -> Iterable[FAQ]:
     rows = FAQ.objects.filter(Q(slug__in=slugs) | Q(question__in=questions)).select_related("category")
     if lock:
         rows = rows.select_for_update(of=("self",), no_key=True)
-    return rows.prefetch_related("phrasings").order_by("pk")
+    # Both are read once the rows are held: a join would show next versions as they were before the wait.
+    return rows.prefetch_related("phrasings", "draft").order_by("pk")

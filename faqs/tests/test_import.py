@@ -26,6 +26,7 @@ from faqs.exchange.models import Import
 from faqs.jobs import JobFailed
 from faqs.models import FAQ, Category, Phrasing
 from faqs.signals import faqs_changed
+from faqs.tests.curating import edit
 
 HEADER = "question,answer,category,status,phrasings,priority\n"
 
@@ -207,6 +208,20 @@ def test_columns_that_are_missing_stay_as_they_are(admin: User) -> None:
     imported(admin, 'question,phrasings,status\nA?,"Oh?\nAh?",archived\n')
     faq.refresh_from_db()
     assert ([p.text for p in faq.phrasings.all()], faq.status) == (["Ah?", "Oh?"], "archived")
+
+
+def test_a_faq_with_a_next_version_is_left_alone(admin: User) -> None:
+    imported(admin, HEADER + "A?,One,delivery,published,,50\nB?,One,delivery,published,,50\n")
+    job = checked(admin, HEADER + "A?,One,delivery,draft,,50\nB?,Two,delivery,published,,50\n")
+    assert counts(job) == (0, 2, 0, 0, 0, 0)
+    for faq in FAQ.objects.all():
+        edit(faq, by="reviewer", answer="Next")
+    before = state()
+    again = HEADER + "A?,One,delivery,published,,50\nB?,Three,delivery,published,,50\n"
+    assert counts(checked(admin, again)) == (0, 0, 1, 0, 0, 1)
+    job = confirmed(admin, job)
+    assert (counts(job), state()) == ((0, 0, 0, 0, 0, 2), before)
+    assert all("next version" in error["reason"] for error in shown.errors(job))
 
 
 def test_every_wrong_row_is_told(admin: User) -> None:
