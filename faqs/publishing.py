@@ -123,6 +123,8 @@ def go_live(run: PublishRun) -> None:
     """Make the run's change, as visitors will find it when the transaction commits. Raises Stale."""
     faq = locked(run.faq_id)
     before = faq.stage
+    if run.is_rollback and (not faq.is_live or faq.updated_at > run.created_at):
+        raise Stale(_("The FAQ was published anew or unpublished after its earlier version was asked for."))
     history.keep_version(faq)
     if run.action == Run.Action.ARCHIVE:
         _archive(faq)

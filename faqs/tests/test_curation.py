@@ -173,6 +173,36 @@ def test_a_version_comes_back_with_its_phrasings_and_the_draft_stays() -> None:
     assert trail(row)[-1] == ("published", "published")
 
 
+@pytest.mark.parametrize("meanwhile", ["published", "unpublished", "imported"])
+def test_a_version_does_not_come_back_over_what_happened_since(meanwhile: str) -> None:
+    faq = published()
+    edit(faq, answer="In one day.")
+    step(faq, "submit")
+    done = step(faq, "publish", by="reviewer")
+    publishing.go_live(done)
+    publishing.end(done, "done")
+    unpublishing = step(faq, "unpublish", by="reviewer")
+    run = curation.roll_back(faq_id=faq.pk, history_id=history.versions(faq)[-1].history_id, by=person("reviewer"))
+    publishing.end(run, "blocked")
+    if meanwhile == "published":
+        edit(faq, answer="At once.")
+        step(faq, "submit")
+        publishing.go_live(step(faq, "publish", by="reviewer"))
+    elif meanwhile == "unpublished":
+        publishing.go_live(unpublishing)
+    else:
+        # As an import does it.
+        row = again(faq)
+        row.answer = "At once."
+        history.save(row, by=None, keep=False)
+    left = (again(faq).status, again(faq).answer)
+    PublishRun.objects.exclude(pk=run.pk).delete()
+    run = publishing.override(run_id=run.pk, by=person("admin"), reason="Season is over")
+    with pytest.raises(publishing.Stale, match="earlier version"):
+        publishing.go_live(run)
+    assert (again(faq).status, again(faq).answer) == left
+
+
 @pytest.mark.parametrize(("role", "live"), [("editor", True), ("reviewer", False)])
 def test_who_may_not_bring_a_version_back(role: str, live: bool) -> None:
     faq = published()
