@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from .content import Content
+from .drafts import free_slug
 from .models import FAQ, Phrasing
 from .workflow import STEPS
 
@@ -74,6 +75,11 @@ class FAQForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
+        if "slug" in self.fields and not self.errors:
+            # Made here when it is empty, so that what is saved is what is looked for among the others.
+            cleaned["slug"] = (
+                cleaned["slug"] or self.instance.slug or free_slug(cleaned["question"], cleaned["language"])
+            )
         if self.instance.pk and "question" in self.fields and not self.errors:
             self._look_for_conflict(cleaned)
         return cleaned

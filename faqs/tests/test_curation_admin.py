@@ -57,6 +57,18 @@ def test_a_new_faq_is_a_draft() -> None:
     assert (faq.status, faq.slug, faq.working.phrasings) == ("draft", "when", ("At what time?", "How soon?"))
 
 
+def test_an_empty_slug_is_made_so_that_no_other_has_it() -> None:
+    first = draft(question="When?")
+    client = signed_in("editor")
+    assert "Saved." in post(client, "/admin/faqs/faq/add/", form(first, base="", question="When!", slug=""))
+    second = FAQ.objects.exclude(pk=first.pk).get()
+    assert (first.slug, second.slug) == ("when", "when-2")
+    assert "Saved." in post(client, address(first), form(first, slug="", answer="Soon."))
+    assert again(first).slug == "when"
+    FAQ.objects.filter(pk=second.pk).update(slug="when", language="de")
+    assert "has this slug" in post(client, address(first), form(again(first), slug="", language="de"))
+
+
 def test_saving_a_published_faq_makes_its_next_version() -> None:
     faq = published()
     editor = signed_in("editor")
