@@ -15,6 +15,13 @@ from .models import FAQ, Phrasing
 from .workflow import STEPS
 
 _PHRASING = Phrasing._meta.get_field("text").max_length or 300
+_KEYWORD = 100
+
+
+def _limit(texts: list[str], most: int, refusal: Any) -> None:
+    for text in texts:
+        if len(text) > most:
+            raise ValidationError(refusal % {"start": text[:30], "length": len(text), "limit": most})
 
 
 class KeywordsField(forms.Field):
@@ -27,6 +34,9 @@ class KeywordsField(forms.Field):
 
     def to_python(self, value: Any) -> list[str]:
         return [word.strip() for word in (value or "").split(",") if word.strip()]
+
+    def validate(self, value: list[str]) -> None:
+        _limit(value, _KEYWORD, _("“%(start)s…” has %(length)d characters; a keyword has at most %(limit)d."))
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return bool((initial or []) != self.to_python(data))
@@ -44,10 +54,7 @@ class PhrasingsField(forms.Field):
         return list(dict.fromkeys(line.strip() for line in (value or "").splitlines() if line.strip()))
 
     def validate(self, value: list[str]) -> None:
-        for line in value:
-            if len(line) > _PHRASING:
-                text = _("“%(start)s…” has %(length)d characters; a phrasing has at most %(limit)d.")
-                raise ValidationError(text % {"start": line[:30], "length": len(line), "limit": _PHRASING})
+        _limit(value, _PHRASING, _("“%(start)s…” has %(length)d characters; a phrasing has at most %(limit)d."))
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return list(initial or ()) != self.to_python(data)

@@ -61,10 +61,11 @@ class TextsField(forms.Field):
         if not all(isinstance(part, str) for part in parts):
             raise forms.ValidationError(_("Give a list of texts."))
         pieces = (clean(piece) for part in parts for piece in part.split(self.separator))
-        texts = list(dict.fromkeys(filter(None, pieces)))
-        if any(len(text) > self.limit for text in texts):
+        return list(dict.fromkeys(filter(None, pieces)))
+
+    def validate(self, value: list[str]) -> None:
+        if any(len(text) > self.limit for text in value):
             raise forms.ValidationError(_("One of the texts is longer than %d characters.") % self.limit)
-        return texts
 
 
 FIELDS: dict[str, forms.Field] = {
@@ -122,8 +123,8 @@ def values_of(faq: FAQ) -> Values:
         "category": faq.category.slug,
         "question": clean(faq.question),
         "answer": clean(faq.answer),
-        "phrasings": TextsField("\n", 300).to_python([phrasing.text for phrasing in faq.phrasings.all()]),
-        "keywords": TextsField(",", 300).to_python(list(map(str, faq.keywords))),
+        "phrasings": FIELDS["phrasings"].to_python([phrasing.text for phrasing in faq.phrasings.all()]),
+        "keywords": FIELDS["keywords"].to_python(list(map(str, faq.keywords))),
         "status": faq.status,
         "priority": faq.priority,
         "meta_title": clean(faq.meta_title),

@@ -193,6 +193,7 @@ def test_a_save_between_the_check_and_the_write_is_not_lost(monkeypatch: pytest.
     [
         ({"question": ""}, "This field is required"),
         ({"phrasings": "x" * 301}, "has 301 characters"),
+        ({"keywords": "van, " + "x" * 101}, "has 101 characters"),
         ({"priority": 101}, "violated"),
         ({"language": "xx"}, "valid choice"),
     ],

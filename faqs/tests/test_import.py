@@ -141,6 +141,14 @@ def test_an_export_read_in_again_changes_nothing(admin: User, format: str) -> No
     assert (job.status, counts(job), state()) == ("done", (0, 0, 4, 0, 0, 0), before)
 
 
+def test_what_is_too_long_for_a_row_is_exported_all_the_same(admin: User) -> None:
+    FAQ.objects.create(category=Category.objects.get(), question="A?", answer="One", keywords=["x" * 301])
+    file = exported()
+    assert [error["field"] for error in shown.errors(checked(admin, file))] == ["keywords"]
+    job = imported(admin, file.replace(b"x" * 301, b"van"))
+    assert (counts(job), FAQ.objects.get().keywords) == ((0, 1, 0, 0, 0, 0), ["van"])
+
+
 @pytest.mark.parametrize("format", ["csv", "xlsx"])
 def test_no_exported_cell_is_a_formula(admin: User, format: str) -> None:
     FAQ.objects.create(
