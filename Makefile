@@ -29,7 +29,7 @@ check: install-dev ## lint, types, import contracts, production settings, OpenAP
 	$(PRODUCTION) $(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 
 bench: install-dev ## every benchmark, one table each (docs/performance.md); one alone: .venv/bin/python -m benchmarks.turns
-	@for name in turns sockets messages search pages start servers; do \
+	@for name in turns bare sockets messages search pages start servers; do \
 	  echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 eval: install-dev ## how right the answers are, one line a data set (docs/evaluation.md); PARLEY_DATA=folder of the public sets

@@ -75,7 +75,7 @@ class LiveSystem:
         """What the Procfile runs under this name (a number behind it tells several apart), as a worker of its own name."""
         kind = name.rstrip("0123456789")
         if kind == "web" and self.server == "uvicorn":
-            return f"uvicorn --host 127.0.0.1 --port $PORT --log-level warning {FAST} chatbot.asgi:application"
+            return f"uvicorn --host 127.0.0.1 --port $PORT --log-level warning {FAST} benchmarks.uvicorn:application"
         return str(PROCESSES[kind]).replace("%h", f"{name}{self.port}")
 
     def start(self, *names: str) -> None:
