@@ -1,11 +1,30 @@
 """Where the settings come from, and the few facts about this installation on which many of them depend."""
 
 from pathlib import Path
+from typing import Any
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
+BOOLEANS = (*environ.Env.BOOLEAN_TRUE_STRINGS, "false", "off", "n", "no", "0")
+
+
+class Env(environ.Env):  # type: ignore[misc]
+    """An empty variable counts as not set, and what is neither true nor false is refused: it would be read as false."""
+
+    def get_value(self, var: str, cast: Any = None, default: Any = None, parse_default: bool = False) -> Any:
+        value = self.ENVIRON.get(var, "").strip()
+        if not value:
+            return default
+        if cast is bool and value.lower() not in BOOLEANS:
+            raise ImproperlyConfigured(
+                f"{var} is {value!r}: set it to true or false. In `.env`, a comment needs a line of its own."
+            )
+        return super().get_value(var, cast, default, parse_default)
+
+
+env = Env()
 environ.Env.read_env(BASE_DIR / ".env", overwrite=False)
 
 DEBUG = env.bool("DEBUG", default=False)

@@ -2,9 +2,7 @@
 
 from datetime import timedelta
 
-import environ
-
-env = environ.Env()
+from .environment import env
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

@@ -17,6 +17,7 @@ from typing import Any
 import environ
 import psycopg
 import redis
+from django.core.exceptions import ImproperlyConfigured
 from honcho.environ import parse_procfile
 from honcho.manager import Manager
 from honcho.process import Popen, Process
@@ -216,7 +217,7 @@ def main() -> None:
             prepare_environment(var, int(port))
             prepare_database()
             supervise(int(port))
-    except EmbeddedError as error:
+    except (EmbeddedError, ImproperlyConfigured) as error:
         fail(str(error))
     except PermissionError as error:
         fail(f"no permission for {error.filename}; PARLEY_VAR may name another folder.")

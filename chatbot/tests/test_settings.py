@@ -1,6 +1,83 @@
+import json
+import re
+import subprocess
+import sys
 from io import StringIO
+from pathlib import Path
+from typing import Any
 
+import pytest
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
+
+from chatbot.environment import Env
+
+EXAMPLE = (settings.BASE_DIR / ".env.example").read_text()
+# What a file makes of the settings, and the variables that they ask for; nothing of this process's own environment counts.
+LOAD = """
+import json, sys, environ
+
+class Asked(dict):
+    names = []
+
+    def get(self, name, default=None):
+        self.names.append(name)
+        return super().get(name, default)
+
+environ.Env.ENVIRON = Asked()
+environ.Env.read_env(sys.argv[1])
+from chatbot import settings
+loaded = {name: value for name, value in vars(settings).items() if name.isupper()}
+print(json.dumps({"settings": loaded, "asked": Asked.names, "set": environ.Env.ENVIRON}, default=lambda value: str(type(value))))
+"""
+
+
+def load(folder: Path, text: str) -> dict[str, Any]:
+    file = folder / "env"
+    file.write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, str(file)], cwd=settings.BASE_DIR, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    loaded: dict[str, Any] = json.loads(done.stdout)
+    return loaded
+
+
+def uncommented(text: str) -> str:
+    return re.sub(r"(?m)^# ?([A-Z_]+=)", r"\1", text)
+
+
+def test_every_line_of_the_example_can_be_uncommented_as_it_stands(tmp_path: Path) -> None:
+    loaded = load(tmp_path, uncommented(EXAMPLE))
+    assert loaded["set"].keys() == set(re.findall(r"(?m)^# ?([A-Z_]+)=", EXAMPLE))
+    assert not [value for value in loaded["set"].values() if "#" in value or value != value.strip()]
+    found = loaded["settings"]
+    assert found["STAFF_MFA_REQUIRED"] is found["HTTPS"] is found["LINK_CHECKS"] is True
+    assert (found["CHAT_PROVIDER"], found["TRUSTED_PROXIES"], found["METRICS_TOKEN"]) == ("local", 0, "")
+
+
+def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
+    names = load(tmp_path, "")["asked"]
+    empty = load(tmp_path, "".join(f"{name}=\n" for name in names))
+    assert empty["settings"] == load(tmp_path, "")["settings"]
+    # OpenAI's client, too, would take an empty one for an address.
+    assert empty["settings"]["OPENAI_BASE_URL"] == "https://api.openai.com/v1"
+
+
+@pytest.mark.parametrize("value", ["true      # staff need a second factor", "yse", "2"])
+def test_what_is_neither_true_nor_false_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("STAFF_MFA_REQUIRED", value)
+    with pytest.raises(ImproperlyConfigured, match=f"STAFF_MFA_REQUIRED is '{value}': set it to true or false"):
+        Env().bool("STAFF_MFA_REQUIRED", default=True)
+
+
+@pytest.mark.parametrize(
+    ("value", "read"), [("true", True), (" Yes ", True), ("1", True), ("off", False), ("0", False)]
+)
+def test_words_for_true_and_false(monkeypatch: pytest.MonkeyPatch, value: str, read: bool) -> None:
+    monkeypatch.setenv("LINK_CHECKS", value)
+    assert Env().bool("LINK_CHECKS", default=not read) is read
 
 
 def test_no_migration_is_missing(db: None) -> None:

@@ -146,6 +146,14 @@ def test_a_wrong_redis_url_is_one_sentence(
     assert "the Redis server of REDIS_URL cannot be used" in sentence_of(monkeypatch, **env)
 
 
+def test_a_setting_that_cannot_be_read_is_one_sentence(state: Path, database_url: str) -> None:
+    env = {"DATABASE_URL": database_url, "REDIS_URL": os.environ["REDIS_URL"], "PARLEY_VAR": str(state)}
+    log = state / "run.log"
+    process = supervisor("-m", "deploy.run", log=log, PORT=str(free_port()), STAFF_MFA_REQUIRED="maybe", **env)
+    assert process.wait(60) == 1
+    assert log.read_text().startswith("parley: STAFF_MFA_REQUIRED is 'maybe': set it to true or false.")
+
+
 def test_a_missing_database_is_named(database_url: str) -> None:
     with pytest.raises(EmbeddedError, match='"nowhere" does not exist'):
         run.check_database(urlunsplit(urlsplit(database_url)._replace(path="/nowhere")))
