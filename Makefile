@@ -9,13 +9,16 @@ BIN := $(VENV)/bin
 PRODUCTION := SECRET_KEY=$$($(BIN)/python -c "import secrets; print(secrets.token_urlsafe(60))") ALLOWED_HOSTS=chat.example.com PARLEY_RUN=0 DEBUG=0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench eval faults fuzz shots install install-dev python chromium clean
+.PHONY: help run manage test check bench eval faults fuzz shots install install-dev python chromium clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 run: install ## start everything on http://127.0.0.1:8000 (PORT=8001 make run: another port)
 	@exec $(BIN)/python -m deploy.run
+
+manage: install ## one of Django's commands while make run runs: make manage ARGS="reindex --list"
+	@exec $(BIN)/python -m deploy.run manage $(ARGS)
 
 test: install-dev chromium check ## lint, types, contracts and the whole test suite
 	$(BIN)/python -m pytest --cov -n 2 --dist loadfile

@@ -1,7 +1,11 @@
-"""`make run`: everything on this machine, from nothing to the printed address, and nothing left behind after Ctrl-C."""
+"""`make run`: everything on this machine, from nothing to the printed address, and nothing left behind after Ctrl-C.
+
+`make manage`: one of Django's commands beside it, on the same servers and with the same key.
+"""
 
 import contextlib
 import http.client
+import json
 import multiprocessing
 import os
 import secrets
@@ -29,6 +33,8 @@ from .servers import EmbeddedError, create_extensions
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST_BACKOFF = 5.0
 SECONDS_TO_ANSWER = 60
+# What a command beside the processes must know as they do.
+SHARED = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "PARLEY_RUN", "PARLEY_VAR")
 
 
 class Child(Process):  # type: ignore[misc]
@@ -152,6 +158,31 @@ def secret_key(var: Path) -> str:
     return path.read_text()
 
 
+@contextlib.contextmanager
+def noted(var: Path) -> Iterator[None]:
+    """Note for `manage` what the processes know, readable by its owner only, as long as they run."""
+    path = var / "running.json"
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(json.dumps({name: os.environ[name] for name in SHARED}))
+    try:
+        yield
+    finally:
+        path.unlink()
+
+
+def manage(var: Path, *arguments: str) -> None:
+    """Become one of Django's commands beside the Parley that runs on this directory. Raises EmbeddedError when none does."""
+    try:
+        os.environ.update(json.loads((var / "running.json").read_text()))
+        # One that was killed has left its note, perhaps half of it.
+        check_database(os.environ["DATABASE_URL"])
+        check_redis(os.environ["REDIS_URL"])
+    except (FileNotFoundError, ValueError, EmbeddedError):
+        raise EmbeddedError(f"no Parley runs on {var}; start it with `make run` first, in another terminal.") from None
+    os.execv(sys.executable, [sys.executable, str(ROOT / "manage.py"), *arguments])
+
+
 def prepare_database() -> None:
     """Migrate when something is pending, and load the demo content once."""
     import django
@@ -202,21 +233,30 @@ def greeting(url: str) -> str:
     return "\n".join(["", line, *head, *logins, "  Ctrl-C stops everything; data stays.", line, ""])
 
 
-def main() -> None:
-    environ.Env.read_env(ROOT / ".env", overwrite=False)
+def start(var: Path) -> None:
+    """Everything, until it is ended."""
     multiprocessing.set_start_method("fork", force=True)
-    var = Path(os.environ.get("PARLEY_VAR") or ROOT / "var").resolve()
     port = os.environ.get("PORT") or "8000"
     if not port.isdigit() or not 0 < int(port) < 65536:
         fail(f"PORT must be a number from 1 to 65535, not {port!r}.")
     if not port_is_free(int(port)):
         fail(f"port {port} is taken; choose another one, such as `PORT={int(port) % 65535 + 1} make run`.")
-    try:
-        # The servers' lock first: what follows would disturb another Parley on this directory.
-        with servers(var):
-            prepare_environment(var, int(port))
-            prepare_database()
+    # The servers' lock first: what follows would disturb another Parley on this directory.
+    with servers(var):
+        prepare_environment(var, int(port))
+        prepare_database()
+        with noted(var):
             supervise(int(port))
+
+
+def main(*arguments: str) -> None:
+    environ.Env.read_env(ROOT / ".env", overwrite=False)
+    var = Path(os.environ.get("PARLEY_VAR") or ROOT / "var").resolve()
+    try:
+        if arguments[:1] == ("manage",):
+            manage(var, *arguments[1:])
+        else:
+            start(var)
     except (EmbeddedError, ImproperlyConfigured) as error:
         fail(str(error))
     except PermissionError as error:
@@ -234,4 +274,4 @@ def supervise(port: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

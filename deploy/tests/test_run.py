@@ -18,6 +18,7 @@ from deploy.servers import EmbeddedError
 from .processes import alive, command_of, descendants, find, free_port, kill, supervisor, until
 
 COMMANDS = ("chatbot.serve", "-Q replies", "-Q default", "-A chatbot beat")
+NOT_RUNNING = "parley: no Parley runs on {}; start it with `make run` first, in another terminal.\n"
 
 
 class Run:
@@ -63,6 +64,13 @@ class TestARunningParley:
     def test_the_secret_key_is_kept_for_its_owner_only(self, parley: Run) -> None:
         assert stat.S_IMODE((parley.state / "secret_key").stat().st_mode) == 0o600
 
+    def test_a_command_of_django_reaches_its_database_with_its_key(self, parley: Run, state: Path) -> None:
+        asked = "from django.conf import settings as s; from faqs.models import FAQ; print(FAQ.objects.count() > 0, s.SECRET_KEY)"
+        key = (parley.state / "secret_key").read_text()
+        done, said = manage(parley.state, "shell", "--verbosity", "0", "-c", asked, log=state / "manage.log")
+        assert (done, said) == (0, f"True {key}\n")
+        assert stat.S_IMODE((parley.state / "running.json").stat().st_mode) == 0o600
+
     @pytest.mark.parametrize("part", COMMANDS)
     def test_a_killed_process_comes_back(self, parley: Run, part: str) -> None:
         first = parley.command(part)
@@ -84,6 +92,7 @@ class TestARunningParley:
         family = parley.family()
         assert kill(parley.process, signal.SIGINT) == 0
         assert not any(map(alive, family))
+        assert not (parley.state / "running.json").exists()
         parley.start()
 
     def test_nothing_outlives_a_killed_supervisor(self, parley: Run) -> None:
@@ -91,7 +100,20 @@ class TestARunningParley:
         assert all(find(family, part) for part in (*COMMANDS, "postgres", "valkey"))
         kill(parley.process)
         until(lambda: not any(map(alive, family)), "every process to end", 15)
+        # It could not take its note for `manage` away.
+        assert (parley.state / "running.json").exists()
+        assert manage(parley.state, "check", log=parley.log) == (1, NOT_RUNNING.format(parley.state))
         parley.start()
+
+
+def manage(var: Path, *arguments: str, log: Path) -> tuple[int, str]:
+    """What `make manage` ends with, and what it prints."""
+    process = supervisor("-m", "deploy.run", "manage", *arguments, log=log, PARLEY_VAR=str(var))
+    return process.wait(60), log.read_text()
+
+
+def test_a_command_without_a_running_parley_is_one_sentence(state: Path) -> None:
+    assert manage(state, "check", log=state / "manage.log") == (1, NOT_RUNNING.format(state))
 
 
 def sentence_of(monkeypatch: pytest.MonkeyPatch, **env: str) -> str:
