@@ -14,6 +14,7 @@ from allauth.usersessions.models import UserSession
 from django.core import mail
 from django.core.cache import cache
 from django.core.mail import EmailMultiAlternatives
+from django.core.management import call_command
 from django.test import Client
 from pytest_django import Settings
 from rest_framework.test import APIClient
@@ -63,6 +64,13 @@ def activate(client: Client) -> str:
     secret: str = page.context["form"].secret
     assert client.post(url, {"code": code_of(secret)}).status_code == 302
     return secret
+
+
+def confirm(client: Client) -> None:
+    """Follow the link of the letter that came."""
+    body = str(mail.outbox[0].body)
+    path = next(word for word in body.split() if "/confirm-email/" in word).split("testserver")[1]
+    assert client.post(path).status_code == 302
 
 
 def test_guesses_are_limited_for_everybody_who_guesses(ada: User) -> None:
@@ -133,11 +141,24 @@ def test_an_address_is_confirmed_before_it_opens_where_that_is_wanted(db: None, 
     form = {"email": "new@example.com", "password1": PASSWORD, "password2": PASSWORD}
     assert client.post("/accounts/signup/", form)["Location"] == "/accounts/confirm-email/"
     assert client.get("/accounts/")["Location"].startswith("/accounts/login/")
-    body = str(mail.outbox[0].body)
-    path = next(word for word in body.split() if "/confirm-email/" in word).split("testserver")[1]
-    assert client.post(path).status_code == 302
+    confirm(client)
     sign_in(client, "new@example.com")
     assert client.get("/accounts/").status_code == 200
+
+
+def test_the_first_admin_confirms_an_address_and_sets_a_second_factor_up(
+    db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.ACCOUNT_EMAIL_VERIFICATION, settings.STAFF_MFA_REQUIRED = "mandatory", True
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
+    call_command("createsuperuser", email="root@example.com", interactive=False, verbosity=0)
+    client = Client()
+    assert sign_in(client, "root@example.com")["Location"] == "/accounts/confirm-email/"
+    confirm(client)
+    sign_in(client, "root@example.com")
+    assert client.get("/admin/")["Location"] == "/accounts/2fa/"
+    activate(client)
+    assert client.get("/admin/").status_code == 200
 
 
 def test_signed_in_browsers_are_listed_and_signed_out(ada: User) -> None:
