@@ -57,6 +57,15 @@ def test_every_line_of_the_example_can_be_uncommented_as_it_stands(tmp_path: Pat
     assert (found["CHAT_PROVIDER"], found["TRUSTED_PROXIES"], found["METRICS_TOKEN"]) == ("local", 0, "")
 
 
+def test_the_example_lists_every_variable_that_is_asked_for(tmp_path: Path) -> None:
+    listed = set(re.findall(r"(?m)^#([A-Z_]+)=", EXAMPLE))
+    compose = set(re.findall(r"\$\{([A-Z_]+)", (settings.BASE_DIR / "docker-compose.yml").read_text()))
+    # `make run` sets PARLEY_RUN and reads PORT; Prometheus's own package reads the other.
+    assert listed - {"PORT", "PROMETHEUS_MULTIPROC_DIR"} == set(load(tmp_path, "")["asked"]) - {"PARLEY_RUN"} | (
+        compose - {"PORT"}
+    )
+
+
 def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
     names = load(tmp_path, "")["asked"]
     empty = load(tmp_path, "".join(f"{name}=\n" for name in names))
