@@ -15,9 +15,8 @@ from conversations.models import Conversation, Message
 from conversations.services import Post
 from rest import limits
 
-from . import live, protocol
+from . import events, live, protocol
 from .ends import hub, inbox
-from .events import group_of
 from .inbox import Limited
 from .metrics import SOCKETS, SOCKETS_CLOSED
 from .outbox import Outbox
@@ -62,10 +61,17 @@ class ChatConsumer(AsyncWebsocketConsumer):
         for name in ("message", "sync", "stop", "regenerate", "typing", "read", "feedback", "ping", "pong")
     }
 
-    async def connect(self) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.outbox = Outbox(self._send_frame, self._too_slow)
         self.watched: set[str] = set()
         self.counted = False
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            # Not in `disconnect`: a handler that fails, or is cancelled by the server, ends without it.
+            await self._leave()
+
+    async def connect(self) -> None:
         offered = self.scope.get("subprotocols", [])
         await self.accept(PROTOCOL if PROTOCOL in offered else None)
         user = await db(visitor_of, self.scope.get("user"), self.scope.get("session"))
@@ -79,7 +85,6 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.user = user
         self.limit = RateLimit(settings.SOCKET_FRAMES_PER_SECOND, settings.SOCKET_FRAMES_BURST)
         self.refused = 0
-        self.group = group_of(user.pk)
         self.counted = True
         SOCKETS.inc()
         hub().attach(self.outbox.put)
@@ -87,17 +92,17 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.outbox.put(protocol.ready_frame(user.pk))
 
     async def _join(self) -> None:
-        await self.channel_layer.group_add(self.group, self.channel_name)
+        await self.channel_layer.group_add(events.group_of(self.user.pk), self.channel_name)
         for reply in await db(selectors.active_replies, self.user):
             await self.watch(str(reply.conversation_id))
 
-    async def disconnect(self, code: int) -> None:
+    async def _leave(self) -> None:
         self.outbox.close()
         if not self.counted:
             return
         SOCKETS.dec()
         hub().detach(self.outbox.put, self.watched)
-        await self.channel_layer.group_discard(self.group, self.channel_name)
+        await events.leave(self.user.pk, self.channel_name)
 
     async def shut(self, code: int) -> None:
         SOCKETS_CLOSED.labels(str(code)).inc()
@@ -214,8 +219,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             "role": "user",
             "ttl": protocol.TYPING_TTL_SECONDS,
         }
-        event = {"type": "frames", "frames": [typing], "sender": self.channel_name}
-        await self.channel_layer.group_send(self.group, event)
+        await events.send(self.user.pk, {"type": "frames", "frames": [typing], "sender": self.channel_name})
 
     async def on_read(self, frame: Incoming) -> None:
         await db(
@@ -233,7 +237,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
         )
 
     async def on_ping(self, frame: Incoming) -> None:
-        self.outbox.put({"type": "pong", "id": frame.fields.get("id")})
+        message = f"`id` must be a number or a text of up to {protocol.ECHOED_CHARACTERS} characters."
+        number = frame.choice("id", lambda v: v is None or isinstance(v, int | float) or protocol.is_echoed(v), message)
+        self.outbox.put({"type": "pong", "id": number})
 
     async def on_pong(self, frame: Incoming) -> None:
         self.outbox.answered(frame.number("id"))

@@ -4,6 +4,7 @@ Everything here is a hint that something is to be seen in the database. Losing o
 """
 
 import asyncio
+import contextlib
 import time
 from typing import Any
 from uuid import UUID
@@ -31,7 +32,8 @@ def group_of(user_id: UUID) -> str:
     return f"user.{user_id.hex}"
 
 
-async def _send(user_id: UUID, event: dict[str, Any]) -> None:
+async def send(user_id: UUID, event: dict[str, Any]) -> None:
+    """Send an event to all sockets of a user; a Redis that is away is not the caller's business."""
     layer = get_channel_layer()
     if layer is None:
         return
@@ -43,9 +45,19 @@ async def _send(user_id: UUID, event: dict[str, Any]) -> None:
         log.warning("broadcast_failed", error=type(error).__name__)
 
 
+async def leave(user_id: UUID, channel: str) -> None:
+    """Let a channel hear no more of a user. Who leaves does not wait for a Redis that is away."""
+    layer = get_channel_layer()
+    if layer is None:
+        return
+    with contextlib.suppress(RedisError, OSError):
+        async with asyncio.timeout(SEND_SECONDS):
+            await layer.group_discard(group_of(user_id), channel)
+
+
 def broadcast(user_id: UUID, frames: list[protocol.Frame]) -> None:
-    """Send frames to all sockets of a user, soon; a Redis that is away is not the caller's business."""
-    runtime.soon(_send(user_id, {"type": "frames", "frames": frames, "sender": ""}))
+    """Send frames to all sockets of a user, soon."""
+    runtime.soon(send(user_id, {"type": "frames", "frames": frames, "sender": ""}))
 
 
 def dispatch(task: "Task[Any, Any]", *args: Any, countdown: float = 0) -> None:
@@ -100,7 +112,7 @@ def on_stop_requested(sender: type, *, reply_id: UUID, **kwargs: Any) -> None:
 
 
 def on_sign_in_ended(sender: type, *, user_id: UUID, **kwargs: Any) -> None:
-    runtime.soon(_send(user_id, {"type": "sign_in.ended"}))
+    runtime.soon(send(user_id, {"type": "sign_in.ended"}))
 
 
 def on_faqs_changed(sender: type, *, faq_ids: list[int], **kwargs: Any) -> None:

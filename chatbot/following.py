@@ -18,7 +18,7 @@ from conversations.models import Message
 
 from . import live, protocol
 from .ends import hub
-from .events import group_of
+from .events import group_of, leave
 from .protocol import Frame, utf16_length
 from .runtime import db
 
@@ -110,20 +110,19 @@ class Follower:
 
     async def _events(self) -> None:
         """What the channel layer tells the user's sockets."""
-        layer, group = get_channel_layer(), group_of(self.user_id)
+        layer = get_channel_layer()
         if layer is None:
             return
         channel = await layer.new_channel()
         try:
-            await layer.group_add(group, channel)
+            await layer.group_add(group_of(self.user_id), channel)
             while True:
                 for frame in (await layer.receive(channel))["frames"]:
                     self._frames.put_nowait(frame)
         except (RedisError, OSError) as error:
             log.warning("events_not_followed", error=type(error).__name__)
         finally:
-            with contextlib.suppress(RedisError, OSError):
-                await layer.group_discard(group, channel)
+            await leave(self.user_id, channel)
 
     async def _brought_to(self, reply: Message) -> AsyncIterator[Frame]:
         """The frames that make the client hold a reply as it is now."""

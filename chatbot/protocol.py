@@ -15,6 +15,7 @@ VERSION = 1
 FRAME_BYTES = 32 * 1024
 MESSAGE_CHARACTERS = 4000
 REASON_CHARACTERS = 1000
+ECHOED_CHARACTERS = 64
 SYNC_LIMIT = 200
 CONVERSATIONS_LIMIT = 50
 TYPING_TTL_SECONDS = 6
@@ -37,6 +38,11 @@ def encode(frame: Frame) -> str:
 def utf16_length(text: str) -> int:
     """The length of a text in UTF-16 code units, the unit of `offset`."""
     return len(text) + sum(character > "\uffff" for character in text)
+
+
+def is_echoed(value: Any) -> bool:
+    """Whether this goes back to the client that sent it: other JSON may nest deeper than can be encoded again."""
+    return isinstance(value, str) and len(value) <= ECHOED_CHARACTERS
 
 
 def timestamp(moment: datetime) -> str:
@@ -149,7 +155,7 @@ class Incoming:
     def where(self) -> Frame:
         """What in this frame helps the client to match an error with it."""
         echoed = ((name, self.fields.get(name)) for name in ("client_id", "conversation_id", "message_id"))
-        return {name: value for name, value in echoed if isinstance(value, str) and len(value) <= 64}
+        return {name: value for name, value in echoed if is_echoed(value)}
 
     def invalid(self, field: str, message: str) -> FrameError:
         return FrameError("invalid", message, field=field, **self.where())

@@ -1,17 +1,22 @@
 """The socket in process: who may connect, every frame and its errors, and what is heard live."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
 import orjson
 import pytest
+from channels.layers import get_channel_layer
 from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
+from channels_redis.pubsub import RedisPubSubLoopLayer
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from accounts import sign_ins
 from accounts.models import User
-from chatbot import consumers, ends, live
+from chatbot import consumers, ends, events, live
+from chatbot.metrics import SOCKETS
 from chatbot.routing import websocket_urlpatterns
 from chatbot.runtime import db
 from chatbot.socket_auth import SocketAuthentication
@@ -153,6 +158,9 @@ async def test_deltas_snapshot_and_response(socket: Socket) -> None:
         (f'{{"type": "feedback", "message_id": "{SOME_ID}", "value": "so-so"}}', "invalid"),
         (f'{{"type": "read", "conversation_id": "{SOME_ID}"}}', "invalid"),
         ('{"type": "pong"}', "invalid"),
+        # Can be read, but not be written again.
+        (f'{{"type": "ping", "id": {"[" * 254 + "]" * 254}}}', "invalid"),
+        (f'{{"type": "ping", "id": "{"x" * 65}"}}', "invalid"),
         (" " * 40_000, "frame_too_large"),
     ],
 )
@@ -216,6 +224,59 @@ async def test_typing_is_told_to_the_other_sockets_only(socket: Socket, user: Us
         seen.append(frame["type"])
     assert "typing" not in seen
     await other.communicator.disconnect()
+
+
+async def test_typing_does_without_a_channel_layer_that_is_away_or_hangs(
+    socket: Socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*args: Any) -> None:
+        raise RedisConnectionError
+
+    async def hung(*args: Any) -> None:
+        await asyncio.Event().wait()
+
+    key = (await socket.ask())["conversation_id"]
+    monkeypatch.setattr(events, "SEND_SECONDS", 0.01)
+    for number, group_send in enumerate((away, hung)):
+        monkeypatch.setattr(RedisPubSubLoopLayer, "group_send", group_send)
+        await socket.send(type="typing", conversation_id=key)
+        await socket.send(type="ping", id=number)
+        assert (await socket.until("pong"))["id"] == number
+
+
+@pytest.mark.parametrize(("fails", "redis_hangs"), [(True, False), (False, False), (False, True)])
+async def test_a_handler_that_fails_or_is_cancelled_leaves_nothing_behind(
+    user: User, monkeypatch: pytest.MonkeyPatch, fails: bool, redis_hangs: bool
+) -> None:
+    called = asyncio.Event()
+
+    async def on_ping(*args: Any) -> None:
+        called.set()
+        if fails:
+            raise RuntimeError
+        await asyncio.Event().wait()
+
+    async def hung(*args: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(consumers.ChatConsumer, "on_ping", on_ping)
+    before, socket = SOCKETS._value.get(), Socket(user)
+    await socket.communicator.connect()
+    key = (await socket.ask())["conversation_id"]
+    assert (len(ends.hub()._resync), ends.hub().watchers(key), SOCKETS._value.get()) == (1, 1, before + 1)
+    if redis_hangs:
+        monkeypatch.setattr(events, "SEND_SECONDS", 0.01)
+        monkeypatch.setattr(RedisPubSubLoopLayer, "group_discard", hung)
+    await socket.send(type="ping")
+    await called.wait()
+    if not fails:
+        # As daphne does when the socket is closed and its application is not, ten seconds later.
+        socket.communicator.future.cancel()
+    with pytest.raises((RuntimeError, asyncio.CancelledError)):
+        await socket.communicator.future
+    assert (ends.hub()._resync, ends.hub().watchers(key), SOCKETS._value.get()) == (set(), 0, before)
+    assert redis_hangs or not get_channel_layer().groups
+    await ends.hub().aclose()
 
 
 async def test_the_list_of_conversations_and_its_changes(socket: Socket) -> None:
