@@ -1,8 +1,10 @@
 """The chat socket: one per browser tab or device, all conversations of its user (docs/protocol.md)."""
 
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
+from uuid import UUID
 
 import structlog
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -119,21 +121,22 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if not self.counted:
             return
+        # Before anything is read: what cannot be is not free.
+        if (seconds := self.limit.wait()) > 0:
+            await self._refuse(seconds, text_data or "")
+            return
         where: protocol.Frame = {}
         try:
             if text_data is None:
                 raise FrameError("bad_json", "Frames are JSON text, not binary.")
             frame = Incoming.decode(text_data)
             where = frame.where()
-            if (seconds := self.limit.wait()) > 0:
-                await self._refuse(seconds, where)
-                return
             await self._handle(frame)
         except FrameError as error:
             self.outbox.put(error.frame)
         except Limited as error:
             later = {"retry_after": error.verdict.reset}
-            self._error("rate_limited", "Too many messages; send this one again later.", where | later)
+            self._error("rate_limited", "Too many questions; send this one again later.", where | later)
         except (Conversation.DoesNotExist, Message.DoesNotExist):
             self._error("not_found", "There is no such conversation or message of yours.", where)
         except (DatabaseError, InterfaceError, TimeoutError) as error:
@@ -147,14 +150,15 @@ class ChatConsumer(AsyncWebsocketConsumer):
         handler: Callable[[Incoming], Awaitable[None]] = getattr(self, name)
         await handler(frame)
 
-    async def _refuse(self, seconds: float, where: protocol.Frame) -> None:
+    async def _refuse(self, seconds: float, text: str) -> None:
         self.refused += 1
         if self.refused > REFUSALS:
             await self.shut(CLOSE_RATE_LIMIT)
             return
-        self._error(
-            "rate_limited", "Too many frames; send this one again later.", where | {"retry_after": round(seconds, 3)}
-        )
+        later: protocol.Frame = {"retry_after": round(seconds, 3)}
+        with contextlib.suppress(FrameError):
+            later |= Incoming.decode(text).where()
+        self._error("rate_limited", "Too many frames; send this one again later.", later)
 
     def _error(self, code: str, message: str, where: protocol.Frame) -> None:
         self.outbox.put({"type": "error", "code": code, "message": message} | where)
@@ -162,16 +166,24 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def on_message(self, frame: Incoming) -> None:
         client_id, conversation_id = frame.uuid("client_id"), frame.optional_uuid("conversation_id")
         content = frame.text("content", shortest=1, longest=protocol.MESSAGE_CHARACTERS)
-        # Watched before it is stored, so that the reply's first delta finds this socket.
-        if conversation_id is None:
-            await self.watch(str(services.conversation_id_for(self.user, client_id)))
-        elif str(conversation_id) not in self.watched:
+        key = str(conversation_id or services.conversation_id_for(self.user, client_id))
+        watched = key in self.watched
+        if conversation_id is not None and not watched:
             await db(selectors.get_conversation, self.user, conversation_id)
-            await self.watch(str(conversation_id))
-        post = Post(self.user, content, client_id, conversation_id, frame.language())
-        # A message counts against the same limits as a request.
-        posted = await inbox().post(post, limits.person(self.user.pk, limits.scope_address(self.scope)))
+        # Watched before it is stored, so that the reply's first delta finds this socket.
+        await self.watch(key)
+        try:
+            post = Post(self.user, content, client_id, conversation_id, frame.language())
+            posted = await inbox().post(post, self._allowances())
+        except Exception:
+            if not watched:
+                self.unwatch(key)
+            raise
         self.outbox.put(protocol.ack_frame(posted.message, duplicate=posted.duplicate))
+
+    def _allowances(self) -> list[limits.Allowance]:
+        """What makes the assistant answer counts against the same limits as a request."""
+        return limits.person(self.user.pk, limits.scope_address(self.scope))
 
     async def on_sync(self, frame: Incoming) -> None:
         conversation_id = frame.optional_uuid("conversation_id")
@@ -206,10 +218,16 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def on_regenerate(self, frame: Incoming) -> None:
         try:
-            await db(replies.regenerate, user=self.user, message_id=frame.uuid("message_id"))
+            await db(self._regenerate, frame.uuid("message_id"))
         except replies.CannotRegenerate:
             message = "Only the last answer can be asked for again, once it has ended."
             raise FrameError("cannot_regenerate", message, **frame.where()) from None
+
+    def _regenerate(self, message_id: UUID) -> None:
+        verdict = limits.take("person", self._allowances())
+        if not verdict.allowed:
+            raise Limited(verdict)
+        replies.regenerate(user=self.user, message_id=message_id)
 
     async def on_typing(self, frame: Incoming) -> None:
         conversation = await db(selectors.get_conversation, self.user, frame.uuid("conversation_id"))
@@ -263,3 +281,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if conversation_id not in self.watched:
             self.watched.add(conversation_id)
             await hub().watch(conversation_id, self.outbox.put)
+
+    def unwatch(self, conversation_id: str) -> None:
+        self.watched.discard(conversation_id)
+        hub().unwatch(conversation_id, self.outbox.put)

@@ -306,6 +306,21 @@ async def test_too_many_frames_are_refused_then_the_socket_is_closed(
     assert (await socket.communicator.receive_output(5))["code"] == 4429
 
 
+async def test_frames_that_cannot_be_read_count_and_refusals_name_the_message(user: User, settings: Any) -> None:
+    settings.SOCKET_FRAMES_PER_SECOND, settings.SOCKET_FRAMES_BURST = 0.001, 2
+    socket = Socket(user)
+    await socket.communicator.connect()
+    await socket.communicator.send_to(text_data="{")
+    await socket.communicator.send_to(bytes_data=b"{}")
+    await socket.communicator.send_to(text_data="{")
+    await socket.send(type="message", client_id=SOME_ID, content="Hello")
+    codes = [(await socket.until("error"))["code"] for _ in range(3)]
+    assert codes == ["bad_json", "bad_json", "rate_limited"]
+    assert (await socket.until("error"))["client_id"] == SOME_ID
+    await socket.communicator.disconnect()
+    await ends.hub().aclose()
+
+
 async def test_a_reader_that_never_answers_pings_is_closed_with_4408(
     socket: Socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -383,3 +398,18 @@ async def test_messages_count_against_the_limits_of_requests(socket: Socket, use
     assert limits.take("person", limits.person(user.pk, "192.0.2.1")).allowed
     refused = await socket.ask("Three")
     assert (refused["code"], refused["retry_after"] > 0) == ("rate_limited", True)
+    assert sum(map(len, ends.hub()._sinks.values())) == 1
+
+
+async def test_what_is_asked_for_again_counts_too(socket: Socket, settings: Any) -> None:
+    settings.RATE_LIMITS_USER = "2/minute"
+    key = (await socket.ask())["conversation_id"]
+    for code in (None, "rate_limited"):
+        if code is None:
+            await socket.send(type="stop", conversation_id=key)
+            stopped = await socket.until("response")
+        await socket.send(type="regenerate", message_id=stopped["message_id"])
+        frame = await socket.until("response", "error")
+        assert frame.get("code") == code
+    assert (frame["message_id"], frame["retry_after"] > 0) == (stopped["message_id"], True)
+    assert await db(Message.objects.filter(conversation_id=key, role="assistant").count) == 2
