@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 # How long nothing may come before the log is read again.
 SILENCE_SECONDS = 3.0
+# A sign-in of the user ended, whichever it was.
+SIGN_IN_ENDED: Frame = {"type": "sign_in_ended"}
 
 
 @dataclass
@@ -81,7 +83,10 @@ class Follower:
     _frames: "asyncio.Queue[Frame]" = field(default_factory=asyncio.Queue)
 
     async def frames(self) -> AsyncIterator[Frame]:
-        """`delta`, `snapshot` and at last `response` frames; `silence` when nothing was to be said for a while."""
+        """`delta`, `snapshot` and at last `response` frames.
+
+        Between them `silence` when nothing was to be said for a while, and SIGN_IN_ENDED: who relies on a sign-in stops there.
+        """
         async with self._listening():
             while True:
                 reply = await db(selectors.reply_to, self.message)
@@ -117,7 +122,8 @@ class Follower:
         try:
             await layer.group_add(group_of(self.user_id), channel)
             while True:
-                for frame in (await layer.receive(channel))["frames"]:
+                event = await layer.receive(channel)
+                for frame in event.get("frames", [SIGN_IN_ENDED]):
                     self._frames.put_nowait(frame)
         except (RedisError, OSError) as error:
             log.warning("events_not_followed", error=type(error).__name__)
@@ -156,6 +162,8 @@ class Follower:
                     yield frame
                 elif self.held.lacks(frame):
                     return
+            elif frame is SIGN_IN_ENDED:
+                yield frame
             elif frame["type"] in {"resync", "response"} or (frame["type"] == "message" and reply is None):
                 return
 

@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from conversations.models import Message
 
-from .following import Follower, Held
+from .following import SIGN_IN_ENDED, Follower, Held
 from .protocol import Frame, encode
 
 MEDIA_TYPE = "text/event-stream"
@@ -57,6 +57,9 @@ def event(frame: Frame, held: Held) -> str:
 async def events(first: Frame, follower: Follower) -> AsyncIterator[str]:
     yield event(first, follower.held)
     async for frame in follower.frames():
+        if frame is SIGN_IN_ENDED:
+            # Sent again, the request tells whether it was this one.
+            return
         yield event(frame, follower.held)
 
 

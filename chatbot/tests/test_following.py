@@ -6,7 +6,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from channels.layers import get_channel_layer
 
+from accounts import sign_ins
 from accounts.models import User
 from chatbot import ends, following, live, sse
 from chatbot.following import Follower, Held
@@ -215,6 +217,34 @@ async def test_completions_that_begin_afresh_say_so(reply: Reply) -> None:
     await reply.write("Two")
     assert "interrupted" in await anext(chunks)
     assert [chunk async for chunk in chunks] == []
+
+
+async def listening() -> None:
+    async with asyncio.timeout(10):
+        while not get_channel_layer().groups:
+            await asyncio.sleep(0.01)
+
+
+async def test_the_end_of_a_sign_in_ends_the_stream(reply: Reply) -> None:
+    user_id = (await db(User.objects.get)).pk
+    stream = sse.events({"type": "ack"}, Follower(user_id, reply.question))
+    assert "ack" in await anext(stream)
+    following_event = asyncio.create_task(anext(stream, None))
+    await listening()
+    await db(sign_ins.announce_end, user_id=user_id)
+    assert await asyncio.wait_for(following_event, 2) is None
+
+
+async def test_who_relies_on_no_sign_in_goes_on_listening(reply: Reply, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "SILENCE_SECONDS", 60)
+    client = Client(reply)
+    await listening()
+    await db(sign_ins.announce_end, user_id=(await db(User.objects.get)).pk)
+    await client.until(lambda: bool(client.kinds))
+    await reply.claim()
+    await reply.finish("Two days.")
+    await client.ended()
+    assert (client.text, client.kinds) == ("Two days.", ["sign_in_ended", "delta", "response"])
 
 
 @pytest.mark.parametrize("last_event_id", ["", "nonsense", "a:b:c", f"{UUID(int=7)}:1"])
