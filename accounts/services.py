@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import get_language
 
 from .models import User
+from .sign_ins import announce_end
 from .signals import guest_claimed
 
 GUEST_KEY = "guest_id"
@@ -48,6 +49,8 @@ def claim_guest(*, session: SessionBase, user: User) -> None:
     guest = User.objects.select_for_update().filter(pk=guest_id, status=User.Status.GUEST).first()
     if guest is None:
         return
+    # Other tabs may still be open as this guest.
+    announce_end(user_id=guest.pk)
     guest_claimed.send(sender=User, guest=guest, user=user)
     guest.consents.update(user=user)
     guest.erasures.all().delete()

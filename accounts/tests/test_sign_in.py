@@ -335,6 +335,13 @@ def test_the_end_of_a_browsers_session_is_told(told: list[UUID], client: Client)
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_guest_that_an_account_takes_over_is_told(told: list[UUID], client: Client) -> None:
+    guest_id = UUID(client.post("/chat/guest").json()["user_id"])
+    client.force_login(account())
+    assert told == [guest_id]
+
+
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("change", ["password", "closed"])
 def test_what_locks_sessions_out_is_told(told: list[UUID], change: str) -> None:
     ada = account()

@@ -11,10 +11,12 @@ from channels.layers import get_channel_layer
 from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 from channels_redis.pubsub import RedisPubSubLoopLayer
+from django.contrib.sessions.backends.base import SessionBase
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from accounts import sign_ins
 from accounts.models import User
+from accounts.services import GUEST_KEY, claim_guest
 from chatbot import consumers, ends, events, live
 from chatbot.metrics import SOCKETS
 from chatbot.routing import websocket_urlpatterns
@@ -382,6 +384,23 @@ async def test_the_end_of_a_sign_in_closes_the_sockets_of_its_user_alone(user: U
     await again.connect(timeout=5)
     assert (await again.receive_output(5))["code"] == 4401
     await sockets[1].disconnect()
+    await ends.hub().aclose()
+
+
+async def test_a_guest_that_signs_in_closes_what_is_open_as_the_guest(user: User) -> None:
+    guest = User.new_guest(language="en")
+    await db(guest.save)
+    socket = Socket(guest)
+    await socket.communicator.connect()
+    await socket.until("ready")
+    session = SessionBase()
+    session[GUEST_KEY] = str(guest.pk)
+    await db(claim_guest, session=session, user=user)
+    assert (await socket.communicator.receive_output(5))["code"] == 4409
+    await socket.communicator.disconnect()
+    again = Socket(user, guest.pk)
+    await again.communicator.connect()
+    assert (await again.communicator.receive_output(5))["code"] == 4403
     await ends.hub().aclose()
 
 
