@@ -1,4 +1,5 @@
-"""Lists come in pages that a cursor continues: stable while rows are added, and as quick on page 1,000 as on page 1."""
+"""Lists come in pages that a cursor continues. It holds a value of the first field that the list is ordered by, so that late pages
+are as quick as early ones and rows that come before it move nothing; only rows that share the value are counted through."""
 
 from typing import Any
 
@@ -7,6 +8,7 @@ from rest_framework import exceptions, serializers
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 
+from .filters import LARGEST
 from .problems import refused
 
 
@@ -15,6 +17,12 @@ class Pages(CursorPagination):
     max_page_size = 200
     page_size_query_param = "limit"
     ordering: str | tuple[str, ...] = "-pk"
+    # Any number of rows may share a value; a limit here is where their pages would begin to repeat themselves.
+    offset_cutoff = LARGEST
+
+    def get_ordering(self, *args: Any) -> tuple[str, ...]:
+        """Rows are counted through: those that the fields leave equal need an order too."""
+        return (*super().get_ordering(*args), "pk")
 
     def get_page_size(self, request: Request) -> int:
         wanted = request.query_params.get(self.page_size_query_param)

@@ -122,6 +122,21 @@ def test_drafts_are_for_curators_alone(faq: FAQ, draft: FAQ, editor: APIClient, 
     assert editor.get(f"{ROOT}/{draft.pk}").status_code == 200
 
 
+@pytest.mark.parametrize("ordering", ["-priority", "view_count"])
+def test_pages_end_and_hold_every_row_once_however_many_share_a_value(category: Category, ordering: str) -> None:
+    many = range(1300)
+    values = {"category": category, "question": "How?", "status": "published", "published_at": timezone.now()}
+    FAQ.objects.bulk_create(FAQ(slug=f"how-{number}", **values) for number in many)
+    following: str | None = f"{ROOT}?limit=200&ordering={ordering}"
+    found: list[int] = []
+    while following and len(found) <= len(many):
+        page = APIClient().get(following).json()
+        found += [row["id"] for row in page["results"]]
+        following = page["next"]
+    assert following is None
+    assert sorted(found) == sorted(FAQ.objects.values_list("pk", flat=True))
+
+
 @pytest.mark.parametrize(("role", "code"), [(None, 401), ("user", 403), ("agent", 403), ("analyst", 403)])
 def test_others_do_not_write(faq: FAQ, category: Category, role: str | None, code: int) -> None:
     client = client_of(role)
