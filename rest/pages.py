@@ -3,6 +3,8 @@ are as quick as early ones and rows that come before it move nothing; only rows 
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
+from django.db import DataError
 from django.utils.translation import gettext as _
 from rest_framework import exceptions, serializers
 from rest_framework.pagination import CursorPagination
@@ -37,7 +39,17 @@ class Pages(CursorPagination):
         try:
             return super().decode_cursor(request)
         except exceptions.NotFound:
-            raise refused({self.cursor_query_param: [_("This is not a cursor of this list.")]}) from None
+            raise self._foreign() from None
+
+    def paginate_queryset(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().paginate_queryset(*args, **kwargs)
+        # A cursor of another ordering, or a made-up one: the field cannot have the value that it holds.
+        except (ValueError, ValidationError, DataError):
+            raise self._foreign() from None
+
+    def _foreign(self) -> Exception:
+        return refused({self.cursor_query_param: [_("This is not a cursor of this list.")]})
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         parameters: list[dict[str, Any]] = super().get_schema_operation_parameters(view)

@@ -1,7 +1,9 @@
 """The knowledge base over the API: what each role reads and writes."""
 
 import json
+from base64 import b64encode
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.utils import timezone
@@ -135,6 +137,27 @@ def test_pages_end_and_hold_every_row_once_however_many_share_a_value(category: 
         following = page["next"]
     assert following is None
     assert sorted(found) == sorted(FAQ.objects.values_list("pk", flat=True))
+
+
+@pytest.mark.parametrize(
+    ("ordering", "position"),
+    [
+        ("priority", "When?"),
+        ("priority", "1e999"),
+        ("updated_at", "When?"),
+        ("updated_at", "2026-02-30"),
+        ("question", "\0"),
+    ],
+)
+def test_a_cursor_that_does_not_fit_the_ordering_is_refused(db: None, ordering: str, position: str) -> None:
+    cursor = b64encode(urlencode({"p": position}).encode()).decode()
+    response = APIClient().get(ROOT, {"ordering": ordering, "cursor": cursor})
+    assert (response.status_code, list(response.json()["fields"])) == (422, ["cursor"])
+
+
+def test_a_cursor_far_behind_the_end_finds_nothing(faq: FAQ) -> None:
+    cursor = b64encode(b"o=" + b"9" * 30).decode()
+    assert APIClient().get(ROOT, {"cursor": cursor}).json()["results"] == []
 
 
 @pytest.mark.parametrize(("role", "code"), [(None, 401), ("user", 403), ("agent", 403), ("analyst", 403)])
