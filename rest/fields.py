@@ -46,7 +46,10 @@ class Whole(serializers.IntegerField):
     }
 
     def to_internal_value(self, data: Any) -> int:
-        if isinstance(data, bool) or not isinstance(data, int | float) or data != int(data):
+        if isinstance(data, bool) or not isinstance(data, int | float):
+            self.fail("not_whole")
+        # 1e999 is infinite, which is no whole number either.
+        if isinstance(data, float) and not data.is_integer():
             self.fail("not_whole")
         return super().to_internal_value(int(data))
 

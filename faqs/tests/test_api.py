@@ -195,6 +195,14 @@ def test_what_is_wrong_is_named_and_nothing_is_stored(
     assert FAQ.objects.get() == faq
 
 
+@pytest.mark.parametrize(("number", "status"), [("1e999", 400), ("-1e999", 400), ("7.5", 400), ("7.0", 200)])
+def test_numbers_are_whole_and_finite(editor: APIClient, draft: FAQ, number: str, status: int) -> None:
+    text = f'{{"priority": {number}}}'
+    response = editor.generic("PATCH", f"{ROOT}/{draft.pk}", text, content_type="application/json")
+    assert response.status_code == status
+    assert list(response.json().get("fields", {})) == ["priority"] * (status == 400)
+
+
 def test_half_a_surrogate_pair_is_refused(editor: APIClient, category: Category) -> None:
     text = json.dumps(body(category, answer="half a \ud83d pair"))
     response = editor.generic("POST", ROOT, text, content_type="application/json")
