@@ -7,21 +7,29 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 
-class Text(serializers.CharField):
-    """A JSON string of well-formed Unicode without NUL."""
+class _WellFormed(serializers.Field[str, str, str, Any]):
+    """Half a surrogate pair can neither be stored nor sent back, not even in the message that refuses it."""
 
     default_error_messages: ClassVar[dict[str, Any]] = {
-        "not_text": _("This must be a JSON string."),
         "malformed": _("This holds half a surrogate pair. Send well-formed Unicode."),
     }
+
+    def check_form(self, text: str) -> None:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.fail("malformed")
+
+
+class Text(_WellFormed, serializers.CharField):
+    """A JSON string of well-formed Unicode without NUL."""
+
+    default_error_messages: ClassVar[dict[str, Any]] = {"not_text": _("This must be a JSON string.")}
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("not_text")
-        try:
-            data.encode()
-        except UnicodeEncodeError:
-            self.fail("malformed")
+        self.check_form(data)
         # As it was sent: spaces around it, which go, count too.
         if self.max_length is not None and len(data) > self.max_length:
             self.fail("max_length", max_length=self.max_length)
@@ -63,10 +71,11 @@ class YesNo(serializers.BooleanField):
         return bool(data)
 
 
-class Choice(serializers.ChoiceField):
+class Choice(_WellFormed, serializers.ChoiceField):
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, str):
             self.fail("invalid_choice", input=data)
+        self.check_form(data)
         return super().to_internal_value(data)
 
 

@@ -1,6 +1,7 @@
 """Consent, copies and being forgotten over the API."""
 
 import io
+import json
 import zipfile
 from uuid import UUID
 
@@ -55,6 +56,12 @@ def test_a_decision_is_kept_with_its_origin(ada: User, hers: APIClient) -> None:
 def test_a_decision_about_nothing_is_refused(hers: APIClient, data: dict[str, object], field: str) -> None:
     response = hers.post("/api/v1/me/consents", data)
     assert (response.status_code, list(response.json()["fields"])) == (400, [field])
+
+
+def test_a_purpose_that_is_half_a_surrogate_pair_is_refused(hers: APIClient) -> None:
+    text = json.dumps({"purpose": "\ud800", "granted": True})
+    response = hers.generic("POST", "/api/v1/me/consents", text, content_type="application/json")
+    assert (response.status_code, list(response.json()["fields"])) == (422, ["purpose"])
 
 
 def test_a_copy_is_asked_for_watched_and_fetched(ada: User, hers: APIClient) -> None:
