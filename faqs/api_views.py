@@ -91,6 +91,8 @@ class FAQsView(Idempotent, _FAQs, generics.ListAPIView[FAQ]):
 
 @REMOVAL
 class FAQView(_FAQs, Changeable, Removable):
+    counted = ("view_count", "helpful_count", "not_helpful_count")
+
     def write(self, serializer: FAQSerializer) -> FAQ:
         """Of a published FAQ it becomes the next version."""
         faq, values = cast(FAQ, serializer.instance), serializer.validated_data

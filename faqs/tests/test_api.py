@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from accounts.roles import sync_role
+from faqs import services
 from faqs.models import FAQ, Category
 from rest.problems import Unavailable
 
@@ -82,6 +83,18 @@ def test_what_is_written_on_a_published_faq_is_its_next_version(editor: APIClien
     assert (impossible.status_code, impossible.json()["code"]) == (409, "not_allowed")
     still = editor.delete(path)
     assert (still.status_code, still.json()["code"]) == (409, "still_published")
+
+
+def test_readers_and_votes_do_not_stand_in_an_editors_way(editor: APIClient, faq: FAQ) -> None:
+    path = f"{ROOT}/{faq.pk}"
+    seen = editor.get(path)["ETag"]
+    services.count_view(faq_id=faq.pk)
+    client_of("user").post(f"{path}/vote", {"helpful": True})
+    assert editor.get(path, HTTP_IF_NONE_MATCH=seen).status_code == 304
+    assert editor.get(path).json()["view_count"] == 1
+    assert editor.patch(path, {"answer": "Three days."}, HTTP_IF_MATCH=seen).status_code == 200
+    late = editor.patch(path, {"answer": "Four days."}, HTTP_IF_MATCH=seen)
+    assert (late.status_code, late.json()["code"]) == (412, "changed_meanwhile")
 
 
 def test_archived_texts_are_locked_and_drafts_can_go(editor: APIClient, draft: FAQ) -> None:
