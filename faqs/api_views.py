@@ -22,7 +22,7 @@ from rest.filters import Filters, IdFilter
 from rest.idempotency import Idempotent
 from rest.pages import Pages
 from rest.problems import Conflict, refused
-from rest.resources import IF_MATCH, Changeable, Removable
+from rest.resources import IF_MATCH, Changeable, Removable, changed_meanwhile
 from rest.schema import failure
 
 from . import curation, drafts, services, workflow
@@ -103,6 +103,8 @@ class FAQView(_FAQs, Changeable, Removable):
                 curation.save(faq_id=faq.pk, content=content, base=faq.working.digest, by=by, **address)
         except IntegrityError:
             raise _slug_taken() from None
+        except curation.Conflict:
+            raise changed_meanwhile() from None
         except workflow.NotAllowed as reason:
             raise Conflict("not_allowed", str(reason)) from None
         return self.find(lock=False)  # type: ignore[no-any-return]

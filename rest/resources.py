@@ -25,6 +25,11 @@ IF_NONE_MATCH = OpenApiParameter(
 )
 
 
+def changed_meanwhile() -> Problem:
+    message = _("This was changed meanwhile. Read it again and repeat your change.")
+    return Problem(status.HTTP_412_PRECONDITION_FAILED, "changed_meanwhile", message)
+
+
 class Resource(GenericAPIView[Any]):
     """Reads one object. What changes it holds its row, so that the precondition and the change are one step."""
 
@@ -36,7 +41,8 @@ class Resource(GenericAPIView[Any]):
         """The object of this address, its row locked on request. Raises ObjectDoesNotExist, Http404."""
         rows = self.get_queryset()
         if lock:
-            rows = rows.select_for_update(of=("self",), no_key=True)
+            # What is joined is as it was before the wait for the lock: it is read when it is needed.
+            rows = rows.select_related(None).select_for_update(no_key=True)
         return get_object_or_404(rows, pk=self.kwargs[self.lookup_url_kwarg or "pk"])
 
     def shown(self, instance: Any) -> Any:
@@ -54,8 +60,7 @@ class Resource(GenericAPIView[Any]):
         instance = self.find(lock=True)
         wanted = parse_etags(request.headers.get("If-Match", "*"))
         if wanted != ["*"] and self.etag_of(self.shown(instance)) not in wanted:
-            message = _("This was changed meanwhile. Read it again and repeat your change.")
-            raise Problem(status.HTTP_412_PRECONDITION_FAILED, "changed_meanwhile", message)
+            raise changed_meanwhile()
         return instance
 
     @extend_schema(parameters=[IF_NONE_MATCH])

@@ -2,16 +2,20 @@
 
 import json
 from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.models import User
 from accounts.roles import sync_role
-from faqs import services
+from deploy.tests.processes import until
+from faqs import curation, services
 from faqs.models import FAQ, Category
 from rest.problems import Unavailable
 
@@ -94,6 +98,48 @@ def test_readers_and_votes_do_not_stand_in_an_editors_way(editor: APIClient, faq
     assert editor.get(path).json()["view_count"] == 1
     assert editor.patch(path, {"answer": "Three days."}, HTTP_IF_MATCH=seen).status_code == 200
     late = editor.patch(path, {"answer": "Four days."}, HTTP_IF_MATCH=seen)
+    assert (late.status_code, late.json()["code"]) == (412, "changed_meanwhile")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("conditional", "status"), [(True, 412), (False, 200)])
+def test_who_waits_for_another_editor_starts_from_what_that_one_wrote(
+    editor: APIClient, faq: FAQ, conditional: bool, status: int
+) -> None:
+    path, by = f"{ROOT}/{faq.pk}", User.objects.get()
+    editor.patch(path, {"answer": "Three days."})
+    condition: dict[str, Any] = {"HTTP_IF_MATCH": editor.get(path)["ETag"]} if conditional else {}
+
+    def patch() -> int:
+        try:
+            return int(editor.patch(path, {"meta_title": "Delivery"}, **condition).status_code)
+        finally:
+            connection.close()
+
+    def waits() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
+            return cursor.fetchone() is not None
+
+    with ThreadPoolExecutor(1) as elsewhere:
+        with transaction.atomic():
+            working = FAQ.objects.get().working
+            curation.save(faq_id=faq.pk, content=replace(working, answer="Four days."), base=working.digest, by=by)
+            answer = elsewhere.submit(patch)
+            until(waits, "the other editor to wait for the row")
+        assert answer.result(30) == status
+    working = FAQ.objects.get().working
+    assert (working.answer, working.meta_title) == ("Four days.", "" if conditional else "Delivery")
+
+
+def test_a_text_that_changed_under_the_writer_is_not_overwritten(
+    editor: APIClient, faq: FAQ, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def save(**values: Any) -> FAQ:
+        raise curation.Conflict(faq)
+
+    monkeypatch.setattr(curation, "save", save)
+    late = editor.patch(f"{ROOT}/{faq.pk}", {"answer": "Three days."})
     assert (late.status_code, late.json()["code"]) == (412, "changed_meanwhile")
 
 
