@@ -1,5 +1,7 @@
 // What the server gave this page: its data, its words, and how to ask for more.
 
+import { csrfToken } from "./csrf.js";
+
 export const data = JSON.parse(document.getElementById("chat-data").textContent);
 
 export const by = (id) => document.getElementById(id);
@@ -7,11 +9,6 @@ export const by = (id) => document.getElementById(id);
 /** A word of the page in its language, with {places} filled in. */
 export function say(key, values = {}) {
   return data.strings[key].replace(/\{(\w+)\}/g, (_all, name) => values[name]);
-}
-
-/** The token changes when somebody signs in elsewhere: read it each time. */
-function csrfToken() {
-  return decodeURIComponent(/(?:^|; )csrftoken=([^;]*)/.exec(document.cookie)?.[1] ?? "");
 }
 
 /** POST a form; the answer's JSON. Throws an Error whose message is for people. */

@@ -16,14 +16,18 @@ NEW = "Every order is flown in by a drone within 45 minutes."
 
 
 def sign_in(browser: Browser, system: LiveSystem, role: str) -> Page:
-    email, password = PASSWORDS[role]
     page = browser.new_context(locale="en-GB").new_page()
     page.goto(f"{system.url}/accounts/login/?next=/admin/faqs/faq/")
+    enter(page, role)
+    page.wait_for_url("**/admin/faqs/faq/")
+    return page
+
+
+def enter(page: Page, role: str) -> None:
+    email, password = PASSWORDS[role]
     page.locator("#id_login").fill(email)
     page.locator("#id_password").fill(password)
     page.locator("#id_password").press("Enter")
-    page.wait_for_url("**/admin/faqs/faq/")
-    return page
 
 
 def open_faq(page: Page, question: str) -> None:
@@ -125,6 +129,35 @@ def test_what_was_written_survives_a_lost_connection_a_reload_and_a_colleague(ed
     editor.keyboard.press("Control+s")
     expect(editor.locator(".conflict")).to_have_count(0)
     expect(answer).to_have_value("Doch morgen.")
+
+
+def test_signing_in_again_in_another_tab_goes_on_saving(editor: Page) -> None:
+    open_faq(editor, "Do you have a loyalty programme?")
+    editor.context.clear_cookies(name="sessionid")
+    editor.locator("#id_answer").fill("We have.")
+    expect(editor.get_by_text("You are signed out.")).to_be_visible(timeout=SECONDS)
+    other = editor.context.new_page()
+    other.goto(f"{editor.url.partition('/admin/')[0]}/accounts/login/?next=/admin/faqs/faq/")
+    enter(other, "editor")
+    other.wait_for_url("**/admin/faqs/faq/")
+    expect(editor.get_by_text("Saved by itself at")).to_be_visible(timeout=SECONDS)
+
+
+def test_what_is_written_after_a_conflict_is_kept_in_the_browser(editor: Page, reviewer: Page) -> None:
+    open_faq(editor, "How do gift cards work?")
+    reviewer.goto(editor.url)
+    reviewer.locator("#id_answer").fill("Well.")
+    reviewer.keyboard.press("Control+s")
+    expect(reviewer.get_by_text("Visitors see it once it is published.").first).to_be_visible()
+    answer = editor.locator("#id_answer")
+    answer.fill("Badly.")
+    expect(editor.get_by_text("Somebody else saved this FAQ")).to_be_visible(timeout=SECONDS)
+    answer.fill("Not at all.")
+    editor.reload()
+    expect(editor.get_by_text("a newer text was saved since")).to_be_visible()
+    editor.get_by_role("button", name="Compare the two").click()
+    expect(editor.locator("del", has_text="Well")).to_be_visible()
+    expect(answer).to_have_value("Not at all.")
 
 
 def test_duplicates_are_named_while_typing(editor: Page) -> None:

@@ -1,6 +1,8 @@
 // Keeps what is written in this browser at every key, and saves it on the server soon after; a newer save of somebody else is never
 // overwritten: the server refuses, and both texts are shown side by side.
 
+import { csrfToken } from "../csrf.js";
+
 const SOON = 1200;
 const RETRY = 5000;
 const PATIENCE = 10000;
@@ -16,6 +18,8 @@ export function keep(form, place) {
   let timer = null;
   let sending = false;
   let paused = false;
+  // The browser has a text that nobody has decided about yet: it is not written over.
+  let undecided = false;
   let waiting = null;
 
   const values = () => Object.fromEntries([...new FormData(form)].filter(([name]) => !SKIPPED.has(name)));
@@ -54,13 +58,21 @@ export function keep(form, place) {
     if (words.autosave && !paused) timer = setTimeout(save, delay);
   }
 
-  const post = () =>
-    fetch(words.autosave, {
+  /** The page's own token is void once somebody signed in again in another tab. */
+  function renewToken() {
+    const field = form.elements.namedItem("csrfmiddlewaretoken");
+    field.value = csrfToken() || field.value;
+  }
+
+  function post() {
+    renewToken();
+    return fetch(words.autosave, {
       method: "POST",
       body: new FormData(form),
       headers: { Accept: "application/json" },
       signal: AbortSignal.timeout(PATIENCE),
     });
+  }
 
   async function save() {
     if (sending) return later();
@@ -80,6 +92,7 @@ export function keep(form, place) {
   // A button waits for the save that is on its way, so as not to meet it as if it were a colleague's.
   function onSubmit(event) {
     clearTimeout(timer);
+    renewToken();
     if (!sending) return;
     event.preventDefault();
     const button = event.submitter;
@@ -97,8 +110,9 @@ export function keep(form, place) {
     }
     const found = await response.json();
     if (response.ok) return saved(found.base, sent);
+    if (found.code === "csrf") later(RETRY);
     // What is wrong with a text is told until it is changed; a conflict is for the person to decide.
-    paused = found.code !== "invalid";
+    else paused = found.code !== "invalid";
     tell(`${words.unsaved} ${found.message} ${found.code === "conflict" ? words.conflict : ""}`, true);
   }
 
@@ -122,6 +136,7 @@ export function keep(form, place) {
 
   // The server shows both side by side when what is sent started from an older text.
   function compare(kept) {
+    undecided = false;
     fill(kept.values);
     form.elements.namedItem("base").value = kept.base;
     form.requestSubmit(document.querySelector("button[name=_save]"));
@@ -141,14 +156,14 @@ export function keep(form, place) {
       later(words.autosave ? SOON : 0);
       return;
     }
-    paused = true;
+    paused = undecided = true;
     tell(`${words.newer} ${time(kept.at)}.`, true);
     button(words.compare, () => compare(kept));
     button(words.discard, drop);
   }
 
   form.addEventListener("input", () => {
-    if (!paused) store();
+    if (!undecided) store();
     later();
   });
   form.addEventListener("submit", onSubmit);
