@@ -30,6 +30,20 @@ def enter(page: Page, role: str) -> None:
     page.locator("#id_password").press("Enter")
 
 
+def kept(page: Page) -> list[str]:
+    """What this browser keeps of FAQs."""
+    return list(page.evaluate("Object.keys(localStorage).filter(key => key.startsWith('parley.faq.'))"))
+
+
+def add_faq(page: Page, question: str) -> None:
+    """Fill in the page of a new FAQ."""
+    page.goto(f"{page.url.partition('/admin/')[0]}/admin/faqs/faq/add/")
+    page.wait_for_load_state()
+    page.locator("#id_question").fill(question)
+    page.locator("#id_answer").fill("In the hall.")
+    page.locator("#id_category").select_option(index=1)
+
+
 def open_faq(page: Page, question: str) -> None:
     """Each test has a FAQ of its own."""
     page.goto(f"{page.url.partition('/admin/')[0]}/admin/faqs/faq/?{urlencode({'q': question})}")
@@ -129,6 +143,53 @@ def test_what_was_written_survives_a_lost_connection_a_reload_and_a_colleague(ed
     editor.keyboard.press("Control+s")
     expect(editor.locator(".conflict")).to_have_count(0)
     expect(answer).to_have_value("Doch morgen.")
+
+
+def test_what_is_saved_is_not_kept_in_the_browser_as_well(editor: Page) -> None:
+    add_faq(editor, "Where do I leave my coat?")
+    assert len(kept(editor)) == 1
+    editor.keyboard.press("Control+s")
+    expect(editor.get_by_text("Visitors see it once it is published.").first).to_be_visible()
+    editor.goto(f"{editor.url.partition('/admin/')[0]}/admin/faqs/faq/add/")
+    editor.wait_for_load_state()
+    expect(editor.locator("#id_question")).to_have_value("")
+
+    # The server brings some of what is written into an order of its own.
+    open_faq(editor, "Do you match prices?")
+    editor.locator("#id_phrasings").fill("Zero prices?\n\nAny prices? ")
+    editor.keyboard.press("Control+s")
+    expect(editor.get_by_text("Visitors see it once it is published.").first).to_be_visible()
+    expect(editor.locator("#id_phrasings")).to_have_value("Any prices?\nZero prices?")
+    editor.wait_for_load_state()
+    assert kept(editor) == []
+    expect(editor.get_by_text("a newer text was saved since")).to_have_count(0)
+
+    # A page that can only be read has no form, and drops it all the same.
+    editor.locator("#id_answer").fill("We do.")
+    editor.get_by_role("button", name="Submit for review").click()
+    expect(editor.get_by_text("Next version: In review")).to_be_visible()
+    editor.wait_for_load_state()
+    assert kept(editor) == []
+
+
+def test_what_goes_through_the_gate_at_once_is_not_kept_in_the_browser(editor: Page) -> None:
+    open_faq(editor, "Are you hiring?")
+    editor.locator("#id_answer").fill("Not now.")
+    editor.get_by_role("button", name="Try the golden questions").click()
+    expect(editor.locator("#run")).to_be_visible(timeout=SECONDS)
+    editor.wait_for_load_state()
+    assert kept(editor) == []
+
+
+def test_what_was_sent_after_the_session_ended_is_kept(editor: Page) -> None:
+    add_faq(editor, "Where do I park?")
+    editor.context.clear_cookies(name="sessionid")
+    editor.keyboard.press("Control+s")
+    editor.wait_for_url("**/accounts/login/**")
+    enter(editor, "editor")
+    editor.wait_for_url("**/admin/faqs/faq/add/")
+    expect(editor.locator("#id_question")).to_have_value("Where do I park?")
+    expect(editor.get_by_text("This is what you wrote before")).to_be_visible()
 
 
 def test_signing_in_again_in_another_tab_goes_on_saving(editor: Page) -> None:

@@ -2,6 +2,7 @@
 // overwritten: the server refuses, and both texts are shown side by side.
 
 import { csrfToken } from "../csrf.js";
+import { noteSent } from "./sent.js";
 
 const SOON = 1200;
 const RETRY = 5000;
@@ -93,7 +94,10 @@ export function keep(form, place) {
   function onSubmit(event) {
     clearTimeout(timer);
     renewToken();
-    if (!sending) return;
+    if (!sending) {
+      if (!undecided) noteSent(key);
+      return;
+    }
     event.preventDefault();
     const button = event.submitter;
     waiting = () => {
