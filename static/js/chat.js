@@ -128,7 +128,7 @@ export class Chat {
 
   on_message(frame) {
     this.handlers.onActivity(frame.conversation_id, frame.timestamp);
-    if (frame.client_id) this.forgetPending(frame.client_id);
+    if (frame.client_id) this.forgetPending(frame);
     if (frame.conversation_id !== this.id) return;
     this.heardAt = Date.now();
     const wasRunning = this.isRunning(frame.message_id);
@@ -195,13 +195,19 @@ export class Chat {
   }
 
   on_ack(frame) {
-    const entry = this.outbox.acknowledged(frame);
+    const entry = this.accepted(frame);
     if (entry && !this.log.has(frame.client_id)) this.acknowledged.set(frame.client_id, { ...entry, conversation_id: frame.conversation_id, acknowledged: true });
-    if (!this.id && entry?.thread === this.thread) this.opened(frame.conversation_id);
     if (frame.conversation_id === this.id) this.log.highest = Math.max(this.log.highest, frame.seq);
     this.refresh();
     // The message itself comes over the live line; ask for it if that failed.
     setTimeout(() => this.log.hasGap() && this.sync(), SYNC_AT_MOST_EVERY);
+  }
+
+  /** The server has a message of the outbox: its `ack` says so, or the message itself, whichever is here first. */
+  accepted(frame) {
+    const entry = this.outbox.acknowledged(frame);
+    if (!this.id && entry?.thread && entry.thread === this.thread) this.opened(frame.conversation_id);
+    return entry;
   }
 
   /** The first message made a conversation: from here on this page shows it. */
@@ -212,9 +218,9 @@ export class Chat {
     this.sync();
   }
 
-  forgetPending(clientId) {
-    this.acknowledged.delete(clientId);
-    if (this.outbox.entries.has(clientId)) this.outbox.remove(clientId);
+  forgetPending(frame) {
+    this.acknowledged.delete(frame.client_id);
+    if (this.outbox.entries.has(frame.client_id)) this.accepted(frame);
   }
 
   pending() {

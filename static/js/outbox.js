@@ -5,7 +5,7 @@ import { keys, read, tabName, write } from "./store.js";
 const RESEND_AFTER = 5_000;
 const ORPHANED_AFTER = 30_000;
 
-/** An entry: {client_id, content, conversation_id, thread, language, at, tab, error}. `thread` is the client_id that opened its conversation. */
+/** An entry: {client_id, content, conversation_id, thread, language, at, tab, error}. `thread` is the client_id of the first message of its conversation. */
 export class Outbox {
   constructor(send) {
     this.send = send;
@@ -64,7 +64,7 @@ export class Outbox {
   flush(everything = false) {
     const now = Date.now();
     for (const entry of this.entries.values()) {
-      const waits = !entry.conversation_id && entry.thread !== entry.client_id;
+      const waits = !entry.conversation_id && entry !== this.of(null, entry.thread)[0];
       const due = everything || now - (this.sentAt.get(entry.client_id) ?? 0) >= RESEND_AFTER;
       if (entry.error || waits || !due) continue;
       const { client_id, content, conversation_id, language } = entry;
@@ -75,9 +75,7 @@ export class Outbox {
   /** The server has it. The entries that waited for its conversation may follow. */
   acknowledged(frame) {
     const entry = this.remove(frame.client_id);
-    for (const other of this.entries.values()) {
-      if (!other.conversation_id && other.thread === frame.client_id) this.save({ ...other, conversation_id: frame.conversation_id });
-    }
+    for (const other of this.of(null, entry?.thread ?? frame.client_id)) this.save({ ...other, conversation_id: frame.conversation_id });
     this.flush();
     return entry;
   }

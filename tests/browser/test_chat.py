@@ -1,8 +1,13 @@
 """The chat page in a real browser, on a live system with demo content."""
 
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+import json
+import re
+from collections.abc import Callable
+from typing import Any
 
-from tests.browser.actions import SOURCE, ask
+from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, expect
+
+from tests.browser.actions import SOURCE, ask, ask_and_read
 from tests.system import LiveSystem
 
 
@@ -50,6 +55,70 @@ def test_two_tabs_show_the_same_conversation(page: Page, context: BrowserContext
     ask(page)
     expect(other.get_by_role("link", name=SOURCE)).to_be_visible()
     expect(page.get_by_role("link", name=SOURCE)).to_be_visible()
+
+
+Frame = dict[str, Any]
+
+
+def between(
+    page: Page,
+    from_server: Callable[[WebSocketRoute, Frame], bool] = lambda _line, _frame: True,
+    from_page: Callable[[WebSocketRoute, Frame], bool] = lambda _line, _frame: True,
+) -> None:
+    """Stand between the sockets of `page` and the server: a frame goes on when its function says so."""
+
+    def line(page_side: WebSocketRoute) -> None:
+        server_side = page_side.connect_to_server()
+
+        def answered(text: str | bytes) -> None:
+            if from_server(page_side, json.loads(text)):
+                page_side.send(text)
+
+        def asked(text: str | bytes) -> None:
+            if from_page(page_side, json.loads(text)):
+                server_side.send(text)
+
+        server_side.on_message(answered)
+        page_side.on_message(asked)
+
+    page.route_web_socket("**/api/v1/chat/ws/*", line)
+
+
+def test_a_first_message_that_is_here_before_its_ack_opens_the_conversation(page: Page) -> None:
+    acks: list[Frame] = []
+
+    def later(line: WebSocketRoute, frame: Frame) -> bool:
+        if frame["type"] == "ack":
+            acks.append(frame)
+            return False
+        if frame["type"] == "message" and frame["role"] == "user" and acks:
+            line.send(json.dumps(frame))
+            line.send(json.dumps(acks.pop()))
+            return False
+        return True
+
+    between(page, later)
+    page.reload()
+    ask_and_read(page, "hello")
+    expect(page).to_have_url(re.compile("/chat/"))
+    ask_and_read(page, "thanks")
+    expect(page.locator(".message[data-role=user] .body")).to_have_text(["hello", "thanks"])
+
+
+def test_after_a_first_message_that_was_refused_another_one_opens_the_conversation(page: Page) -> None:
+    def refuse(line: WebSocketRoute, frame: Frame) -> bool:
+        if frame["type"] != "message" or frame["content"] != "no":
+            return True
+        error = {"type": "error", "code": "invalid", "message": "Not this.", "client_id": frame["client_id"]}
+        line.send(json.dumps(error))
+        return False
+
+    between(page, from_page=refuse)
+    page.reload()
+    ask(page, "no")
+    page.get_by_role("button", name="Edit").click()
+    ask_and_read(page, "hello")
+    expect(page.locator(".message[data-role=user] .body")).to_have_text(["hello"])
 
 
 def test_nothing_runs_over_the_edge_of_a_phone(browser: Browser, live_system: LiveSystem) -> None:
