@@ -99,7 +99,7 @@ export class Chat {
     this.isSyncing = this.socket.send({ type: "sync", conversation_id: this.id, after: this.log.cursor });
   }
 
-  /** A running reply that has been silent for long, and a sync that was never answered. */
+  /** A running reply that has been silent for long, and a sync that was never answered, or refused. */
   watch() {
     const isWaiting = this.isSyncing ? Date.now() - this.syncedAt > SILENCE : this.log.running() && Date.now() - this.heardAt > SILENCE;
     if (!isWaiting) return;
@@ -232,9 +232,11 @@ export class Chat {
     const text = data.strings[frame.code] ?? frame.message;
     if (frame.client_id && this.outbox.entries.has(frame.client_id)) this.refusedMessage(frame, text);
     else if (frame.code === "nothing_to_stop") this.sync();
-    else if (frame.code === "not_found" && frame.conversation_id === this.id) this.handlers.onState("gone");
-    else toast(text);
-    this.isSyncing = false;
+    else if (frame.code === "not_found" && frame.conversation_id === this.id) {
+      this.isSyncing = false;
+      this.handlers.onState("gone");
+      // A sync that is refused just now is nothing that the visitor did: `watch` asks again.
+    } else if (!this.isSyncing || frame.conversation_id !== this.id) toast(text);
   }
 
   refusedMessage(frame, text) {

@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, expect
 
-from tests.browser.actions import SOURCE, ask, ask_and_read
+from tests.browser.actions import SECONDS, SOURCE, ask, ask_and_read
 from tests.system import LiveSystem
 
 
@@ -119,6 +119,55 @@ def test_after_a_first_message_that_was_refused_another_one_opens_the_conversati
     page.get_by_role("button", name="Edit").click()
     ask_and_read(page, "hello")
     expect(page.locator(".message[data-role=user] .body")).to_have_text(["hello"])
+
+
+def test_a_sync_that_the_server_could_not_answer_is_sent_again(page: Page) -> None:
+    ask_and_read(page, "hello")
+    asked: list[Frame] = []
+
+    def unavailable_once(line: WebSocketRoute, frame: Frame) -> bool:
+        if frame["type"] != "sync" or "conversation_id" not in frame:
+            return True
+        asked.append(frame)
+        if len(asked) == 1:
+            where = {"conversation_id": frame["conversation_id"]}
+            line.send(json.dumps({"type": "error", "code": "unavailable", "message": "Not now."} | where))
+        return len(asked) > 1
+
+    between(page, from_page=unavailable_once)
+    page.reload()
+    page.wait_for_timeout(1_000)
+    assert len(asked) == 1
+    expect(page.locator("#toast")).to_have_text("")
+    page.wait_for_timeout(6_000)
+    assert len(asked) == 2
+
+
+def test_a_message_that_was_missed_is_asked_for_until_it_is_here(page: Page) -> None:
+    ask_and_read(page, "hello")
+    missed: list[Frame] = []
+    away = [True]
+
+    def lossy(_line: WebSocketRoute, frame: Frame) -> bool:
+        if frame["type"] == "message" and frame["role"] == "user" and frame["content"] == "thanks" and away:
+            missed.append(frame)
+            return False
+        return True
+
+    def unavailable(line: WebSocketRoute, frame: Frame) -> bool:
+        if frame["type"] != "sync" or "conversation_id" not in frame or not (missed and away):
+            return True
+        where = {"conversation_id": frame["conversation_id"]}
+        line.send(json.dumps({"type": "error", "code": "unavailable", "message": "Not now."} | where))
+        return False
+
+    between(page, lossy, unavailable)
+    page.reload()
+    ask_and_read(page, "thanks")
+    page.wait_for_timeout(2_000)
+    away.clear()
+    stored = page.locator(".message[data-role=user]:not(.unacknowledged) .body")
+    expect(stored).to_have_text(["hello", "thanks"], timeout=SECONDS)
 
 
 def test_nothing_runs_over_the_edge_of_a_phone(browser: Browser, live_system: LiveSystem) -> None:
