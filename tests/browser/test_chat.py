@@ -177,4 +177,12 @@ def test_nothing_runs_over_the_edge_of_a_phone(browser: Browser, live_system: Li
     ask(page, "word" * 200)
     expect(page.locator("main")).to_contain_text("wordword")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    # The line has ended, and the way on can be pressed.
+    page.route_web_socket("**/api/v1/chat/ws/*", lambda line: line.close(code=4403))
+    page.reload()
+    reload = page.get_by_role("link", name="Reload the page")
+    expect(reload).to_be_in_viewport(ratio=1)
+    title = page.get_by_role("heading", level=1).bounding_box()
+    assert title
+    assert title["width"] > 100
     context.close()
