@@ -1,6 +1,6 @@
 // The box in which a message is written, with its draft, its limit and its keys.
 
-import { by, data, say } from "./page.js";
+import { by, data, pageLanguage, say } from "./page.js";
 import { read, write } from "./store.js";
 
 const COUNT_FROM = 0.9;
@@ -67,7 +67,7 @@ export class Composer {
   }
 
   number(value) {
-    return value.toLocaleString(data.language);
+    return value.toLocaleString(pageLanguage);
   }
 
   show() {

@@ -4,6 +4,9 @@ import { csrfToken } from "./csrf.js";
 
 export const data = JSON.parse(document.getElementById("chat-data").textContent);
 
+/** What its words are in. `data.language` is the visitor's. */
+export const pageLanguage = document.documentElement.lang;
+
 export const by = (id) => document.getElementById(id);
 
 /** A word of the page in its language, with {places} filled in. */

@@ -2,10 +2,10 @@
 
 import { isActive } from "./log.js";
 import { paint as paintMarkdown } from "./markdown.js";
-import { cloneOf, data, say } from "./page.js";
+import { cloneOf, pageLanguage, say } from "./page.js";
 
 const part = (node, selector) => node.querySelector(selector);
-const locale = navigator.languages.find((language) => language.startsWith(data.language)) ?? data.language;
+const locale = navigator.languages.find((language) => language.startsWith(pageLanguage)) ?? pageLanguage;
 const time = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
 const dayAndTime = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
 const AUTHORS = { user: "you", assistant: "assistant", agent: "agent", system: "system" };
@@ -47,8 +47,8 @@ function paintBody(node, message, text) {
     if (!isActive(message)) addCodeButtons(body);
   } else body.textContent = text || (message.message_type === "event" ? say("team_joined") : "");
   paintNotice(part(node, ".notice"), message.error);
-  paintSources(part(node, ".sources"), message.sources);
-  paintSuggestions(part(node, ".suggestions"), message.suggestions);
+  paintSources(part(node, ".sources"), message);
+  paintSuggestions(part(node, ".suggestions"), message);
 }
 
 /** The notice of a bad end closes the content; it is shown in a box of its own. */
@@ -62,16 +62,17 @@ function paintNotice(node, error) {
   node.lastElementChild.textContent = error?.message ?? "";
 }
 
-function paintSources(list, sources) {
+function paintSources(list, { sources, language }) {
   list.hidden = sources.length === 0;
-  list.replaceChildren(...sources.map(sourceItem));
+  list.replaceChildren(...sources.map((source) => sourceItem(source, language)));
 }
 
-function sourceItem(source) {
+function sourceItem(source, language) {
   const item = document.createElement("li");
   const link = document.createElement("a");
   Object.assign(link, { href: source.url, target: "_blank", rel: "noopener" });
-  link.append(span("n", source.n), span("q", source.question), span("visually-hidden", ` (${say("opens_new_tab")})`));
+  const question = Object.assign(span("q", source.question), { lang: language });
+  link.append(span("n", source.n), question, span("visually-hidden", ` (${say("opens_new_tab")})`));
   item.append(link);
   return item;
 }
@@ -80,10 +81,10 @@ function span(className, text) {
   return Object.assign(document.createElement("span"), { className, textContent: text });
 }
 
-function paintSuggestions(box, suggestions) {
+function paintSuggestions(box, { suggestions, language }) {
   box.replaceChildren(
     ...suggestions.map((text) => {
-      const chip = Object.assign(document.createElement("button"), { type: "button", className: "chip", textContent: text });
+      const chip = Object.assign(document.createElement("button"), { type: "button", className: "chip", lang: language, textContent: text });
       chip.dataset.ask = text;
       return chip;
     }),

@@ -199,3 +199,25 @@ def test_a_question_back_offers_what_it_means(page: Page) -> None:
     expect(page.locator(".message[data-role=user] .body").last).to_have_text(text)
     expect(replies(page)).to_have_count(2, timeout=SECONDS)
     expect(offers).to_have_count(0)
+
+
+def test_a_german_visitor_gets_german_answers_on_english_pages(browser: Browser, live_system: LiveSystem) -> None:
+    """Not pages that are half of each, and every text says what it is in."""
+    context = browser.new_context(locale="de-DE")
+    page = context.new_page()
+    page.goto(live_system.url)
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    expect(page.get_by_role("heading", name="How can we help?")).to_be_visible()
+    starter = page.locator(".starter").first
+    expect(starter).to_have_text("Wie lange dauert die Lieferung?")
+    expect(starter).to_have_attribute("lang", "de")
+    starter.click()
+    expect(replies(page)).to_have_count(1, timeout=SECONDS)
+    expect(replies(page).locator(".body")).to_have_attribute("lang", "de")
+    expect(replies(page).locator(".sources .q").first).to_have_attribute("lang", "de")
+    page.goto(f"{live_system.url}/help/")
+    expect(page.get_by_role("link", name="Wann kommt meine Bestellung an?")).to_have_attribute("lang", "de")
+    page.goto(f"{live_system.url}/accounts/login/")
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    expect(page.get_by_label("Password")).to_be_visible()
+    context.close()
