@@ -12,10 +12,10 @@ _MONTHS = (
     r"|de[cz](?:ember)?|diciembre|d[eé]cembre|enero"
 )
 _CURRENCY = r"(?:€|\$|£|¥|eur(?:os?)?|usd|gbp|chf|dollars?|pounds?|d[oó]lares|franken|francs?)"
-_NUMBER = r"\d{1,3}(?:[.,' ]\d{3})*(?:[.,]\d{1,2})?|\d+(?:[.,]\d{1,2})?"
+_NUMBER = r"\d{1,3}(?:[.,' ]\d{3}){0,5}(?:[.,]\d{1,2})?|\d+(?:[.,]\d{1,2})?"
 # In this order: what one pattern took is not looked at by the next.
 _PATTERNS = {
-    "email": r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}",
+    "email": r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}",
     "date": rf"\b(?:\d{{4}}-\d{{2}}-\d{{2}}|\d{{1,2}}[./]\d{{1,2}}[./](?:\d{{4}}|\d{{2}})"
     rf"|\d{{1,2}}(?:st|nd|rd|th|\.)?(?: of| de)? (?:{_MONTHS})\b\.?(?:,? (?:de )?\d{{4}})?|(?:{_MONTHS})\.? \d{{1,2}}(?:st|nd|rd|th)?\b(?:,? \d{{4}})?)",
     "amount": rf"(?<![\w.])(?:{_CURRENCY}\s?(?:{_NUMBER})|(?:{_NUMBER})\s?{_CURRENCY})(?!\w)",

@@ -7,6 +7,8 @@ from . import understanding
 
 SHORT_WORDS = 6
 PARTS_MOST = 4
+# In a text that falls into more pieces the rest is left in one.
+PIECES_MOST = 40
 _CUE = re.compile(
     r"^\W*(?:and(?: what about| how about)?|what about|how about|what if|or|but|also|y(?: qu[eé] tal)?|¿?y si|o|pero"
     r"|und(?: was ist mit| wie ist es mit)?|was ist mit|wie ist es mit|oder|aber|et(?: pour| si)?|ou|mais|qu'en est-il d[eu])\b[\s,]*",
@@ -22,9 +24,12 @@ _ASKING = (
     r"|wie|was|wann|wo|welche[rsn]?|wer|warum|kann|k[oö]nnen|gibt|darf|muss|ist|sind"
     r"|comment|que|quoi|quand|o[uù]|quel(?:le)?s?|qui|pourquoi|combien|puis-je|peut-on|est-ce|y a-t-il"
 )
-_QUESTION = re.compile(rf"^\W*(?:(?:and|also|y|und|et|then|so)\W+)?(?:{_ASKING})\b|\?\s*$", re.I)
+_QUESTION = re.compile(rf"^\W*+(?:(?:and|also|y|und|et|then|so)\W+)?(?:{_ASKING})\b", re.I)
+# Of many spaces only the first is a place to begin at: a visitor may send thousands.
 _BORDER = re.compile(
-    rf"(?<=[?？])\s+|\n+|[,;]?\s+(?:and(?: also)?|also|y tambi[eé]n|y|und(?: auch)?|et(?: aussi)?)\s+(?=(?:{_ASKING})\b)",
+    r"(?<=[?？])\s+"
+    r"|(?:[,;]|(?<!\s)(?!\n+\S))\s+(?:and(?: also)?|also|y tambi[eé]n|y|und(?: auch)?|et(?: aussi)?)\s+"
+    rf"(?=(?:{_ASKING})\b)|\n+",
     re.I,
 )
 
@@ -58,7 +63,7 @@ def _together(rest: str, previous: str) -> str:
         word = re.escape(preposition[1])
         places = list(
             re.finditer(
-                rf"\b{word}\s+[^?.!,;]*?(?=\s+(?:in|for|from|with|by|on|within|en|con|mit|avec)\s|[?.!,;]|$)",
+                rf"\b{word}\s+[^?.!,;]*?(?=\s(?:in|for|from|with|by|on|within|en|con|mit|avec)\s|[?.!,;]|$)",
                 previous,
                 re.I,
             )
@@ -71,12 +76,12 @@ def _together(rest: str, previous: str) -> str:
 
 def is_question(text: str) -> bool:
     """By its first word or its last sign."""
-    return _QUESTION.search(text) is not None
+    return _QUESTION.match(text) is not None or text.rstrip().endswith("?")
 
 
 def parts(text: str) -> list[str]:
     """The questions that a message asks, in order; one that asks a single thing stays whole."""
-    pieces = [piece.strip(" ,;") for piece in _BORDER.split(text) if piece and piece.strip(" ,;")]
+    pieces = [piece.strip(" ,;") for piece in _BORDER.split(text, PIECES_MOST) if piece and piece.strip(" ,;")]
     found: list[str] = []
     for piece in pieces:
         whole = len(piece.split()) > 2 and is_question(piece)

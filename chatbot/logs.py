@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 
-_EMAIL = re.compile(r"[^\s@<>\"'=,;\\]+@[^\s@<>\"'=,;\\]+\.\w+")
+_EMAIL = re.compile(r"[^\s@<>\"'=,;\\]{1,64}@[^\s@<>\"'=,;\\]+\.\w+")
 _UUID = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
 _QUERY = re.compile(r"\?\S*")
 # The values of a row that PostgreSQL refused.

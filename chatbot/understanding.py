@@ -39,7 +39,7 @@ _ASK = (
 _HUMAN = re.compile(
     rf"(?:\b(?:{_ASK})\s+(?:to |with |parler [aà] |hablar con |mit |de )?(?:an? |the |your |some |any |one of your |tu |su |un[ae]? |una |ein(?:e[mnr]?)? |der |einem |einen |ihren |votre )?(?:{_PERSON})\b(?! (?:discount|account|number|rabatt)))"
     rf"|^\s*(?:a |an |un |una |ein(?:en)? )?(?:real )?(?:human|agent|representative|person|operator|supervisor|humano|agente|operador|mensch|mitarbeiter|humain|conseiller)(?: please| por favor| bitte| s'il vous pla[iî]t| now)?[\s!.?]*$"
-    r"|\bnot (?:a |an |to a )?(?:bot|robot|machine|ai)\b|\b(?:person|human) not (?:an? )?(?:ai|bot|robot|machine)\b|\brather\b.*\b(?:person|human)\b.*\bthan\b"
+    r"|\bnot (?:a |an |to a )?(?:bot|robot|machine|ai)\b|\b(?:person|human) not (?:an? )?(?:ai|bot|robot|machine)\b|\brather\b[^.!?\n]{0,60}?\b(?:person|human)\b[^.!?\n]{0,60}?\bthan\b"
     r"|\b(?:real|actual) (?:people|humans?|person) (?:there|here)\b|\bechte menschen\b|\balguien real\b|\bquelqu'un de r[eé]el\b",
     re.I,
 )
