@@ -25,7 +25,7 @@ from .base import (
     ProviderUnavailable,
     Verdict,
 )
-from .openai_stream import MISSHAPEN, Malformed, OpenAIStream, cause_of, translated
+from .openai_stream import MISSHAPEN, Malformed, OpenAIStream, cause_of, storable, translated
 
 PROVIDER = "openai"
 REJECTED = {400, 401, 403, 404, 422}
@@ -125,7 +125,7 @@ class OpenAIProvider:
         text = await self._answer(
             "/chat/completions",
             {"model": self._chat_model, "messages": _prompt(messages), **self._limit(max_tokens)},
-            lambda body: str(body["choices"][0]["message"].get("content") or ""),
+            lambda body: storable(body["choices"][0]["message"].get("content")),
         )
         if not text.strip():
             raise ProviderEmpty("a completion without text")

@@ -13,6 +13,8 @@ import orjson
 from .base import ProviderEmpty, ProviderInterrupted, ProviderUnavailable, TextStream, Usage
 
 DRAIN_SECONDS = 0.25
+# A server may tell the path of the model's file; so much of it is kept.
+MODEL_CHARACTERS = 100
 
 
 class Malformed(Exception):
@@ -22,6 +24,11 @@ class Malformed(Exception):
 # The SDK leaves some transport errors unmapped; a stream that breaks never surfaces as an OpenAIError.
 BROKEN = (httpx2.HTTPError, aiohttp.ClientError, OSError, Malformed)
 MISSHAPEN = (ValueError, TypeError, AttributeError, LookupError)
+
+
+def storable(text: object) -> str:
+    """What a server sent as text, without NUL: PostgreSQL refuses it."""
+    return str(text or "").replace("\0", "")
 
 
 def cause_of(error: BaseException) -> str:
@@ -94,14 +101,14 @@ class Events:
         event = orjson.loads(data)
         if event.get("error"):
             raise ValueError("the provider reports an error")
-        self.model = event.get("model") or self.model
+        self.model = storable(event.get("model") or self.model)[:MODEL_CHARACTERS]
         if usage := event.get("usage"):
             self.usage = Usage(int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0))
         return self._choice(event["choices"][0]) if event.get("choices") else ""
 
     def _choice(self, choice: dict[str, Any]) -> str:
         self.finished = self.finished or bool(choice.get("finish_reason"))
-        return str((choice.get("delta") or {}).get("content") or "")
+        return storable((choice.get("delta") or {}).get("content"))
 
 
 class Attempt:

@@ -22,7 +22,7 @@ from chatbot.providers.base import (
     Usage,
 )
 from chatbot.providers.openai import OpenAIEmbedder, OpenAIProvider
-from chatbot.providers.openai_stream import OpenAIStream
+from chatbot.providers.openai_stream import Events, OpenAIStream
 
 pytestmark = pytest.mark.asyncio
 PROMPT = [ChatMessage("system", "Be brief."), ChatMessage("user", "Where is my parcel?")]
@@ -281,6 +281,18 @@ async def test_a_deadline_of_the_caller_stays_the_callers(fake_llm: FakeLLM, pro
 async def test_streams_run_side_by_side(fake_llm: FakeLLM, provider: OpenAIProvider) -> None:
     fake_llm.behave(text=TEXT, interval=0.01)
     assert await asyncio.gather(*(told(provider.stream(PROMPT)) for _ in range(50))) == [(TEXT, None)] * 50
+
+
+async def test_what_the_database_would_refuse_is_left_out(fake_llm: FakeLLM, provider: OpenAIProvider) -> None:
+    fake_llm.behave(text="Your \0parcel\0 is here\0.")
+    assert await told(provider.stream(PROMPT)) == ("Your parcel is here.", None)
+    assert await provider.complete(PROMPT, max_tokens=5) == "Your parcel is here."
+    events = Events("chat-1")
+    events.feed(b'data: {"model": "/models/\\u0000%b"}\n' % (b"a" * 200))
+    assert events.text() == ""
+    assert events.model == "/models/" + "a" * 92
+    fake_llm.behave(text="\0")
+    assert isinstance((await told(provider.stream(PROMPT)))[1], ProviderEmpty)
 
 
 async def test_complete_answers_with_the_text(fake_llm: FakeLLM, provider: OpenAIProvider) -> None:
