@@ -1,9 +1,11 @@
 """What is noted about each visitor's message, off the reply's path: intent, sentiment, entities, language."""
 
+from contextlib import suppress
 from typing import Any
 
 from conversations import selectors, services
-from conversations.models import Message
+from conversations.log import locked
+from conversations.models import Conversation, Message
 
 from . import followups, mood, runtime, understanding
 from .entities import entities
@@ -23,8 +25,13 @@ def analyse(message: Message) -> None:
         "annoyance": felt.annoyance,
         "entities": entities(message.content, language),
     }
-    if services.record_analysis(message_id=message.pk, analysis=noted) and felt.annoyance:
-        _escalate(message)
+    if not felt.annoyance:
+        services.record_analysis(message_id=message.pk, analysis=noted)
+        return
+    # In one transaction, one message of a conversation after the other: none is noted without what follows from it.
+    with suppress(Conversation.DoesNotExist), locked(message.conversation_id):
+        if services.record_analysis(message_id=message.pk, analysis=noted):
+            _escalate(message)
 
 
 def intent_of(text: str, felt: Mood) -> str:

@@ -101,13 +101,20 @@ def _moderate(message: Message) -> None:
     except ProviderRejected:
         # A compatible server without moderation: the local rules are better than nothing.
         verdict = runtime.run(LocalModerator().moderate(message.content))
-    stored = services.record_moderation(
-        message_id=message.pk, flagged=verdict.flagged, categories=list(verdict.categories), provider=verdict.provider
+    categories = list(verdict.categories)
+    if not verdict.flagged:
+        services.record_moderation(
+            message_id=message.pk, flagged=False, categories=categories, provider=verdict.provider
+        )
+        return
+    notice = say("self_harm" if any("self" in category for category in categories) else "moderated", message.language)
+    replies.withhold(
+        message=message,
+        categories=categories,
+        provider=verdict.provider,
+        notice=notice,
+        error={"code": "moderated", "message": notice},
     )
-    if stored and verdict.flagged:
-        key = "self_harm" if any("self" in category for category in verdict.categories) else "moderated"
-        notice = say(key, message.language)
-        replies.withhold(message=message, notice=notice, error={"code": "moderated", "message": notice})
 
 
 @shared_task

@@ -5,6 +5,7 @@ started under, so neither a worker that was thought dead nor one that a human to
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -17,7 +18,7 @@ from django.utils import timezone
 from accounts.models import User
 from rest.prepared import Query, pipelined
 
-from . import rows, signals
+from . import rows, services, signals
 from .log import DISPATCH_GRACE, Log, locked
 from .models import Conversation, Message
 
@@ -189,26 +190,34 @@ def take_over(*, conversation_id: UUID) -> None:
             log.change(reply, status=Status.DISCARDED, lease_expires_at=None)
 
 
-def withhold(*, message: Message, notice: str, error: dict[str, str]) -> None:
-    """Let no answer to a flagged message stand: a running reply ends with `notice`; a sent one is replaced by it."""
-    with locked(message.conversation_id) as log:
-        shown = Message.objects.filter(
-            conversation=log.conversation, role=Message.Role.ASSISTANT, position__gt=message.position
-        ).exclude(status=Status.DISCARDED)
-        reply = shown.order_by("position").first()
-        ending: dict[str, Any] = {
-            "status": Status.STOPPED,
-            "content": notice,
-            "sources": [],
-            "metadata": {"error": error},
-        }
-        if reply is not None and reply.is_active:
-            log.change(reply, lease_expires_at=None, **ending)
-            _queue_next(log, after=reply.position)
-            return
-        if reply is not None:
-            log.change(reply, status=Status.DISCARDED)
-        log.append(Message(role=Message.Role.ASSISTANT, language=message.language, **ending))
+def withhold(*, message: Message, categories: list[str], provider: str, notice: str, error: dict[str, str]) -> None:
+    """Flag a message, once, and in the same transaction let no answer to it stand.
+
+    A running reply ends with `notice`; a sent one is replaced by it.
+    """
+    with suppress(Conversation.DoesNotExist), locked(message.conversation_id) as log:
+        if services.record_moderation(message_id=message.pk, flagged=True, categories=categories, provider=provider):
+            _replace_answer(log, message, notice, error)
+
+
+def _replace_answer(log: Log, message: Message, notice: str, error: dict[str, str]) -> None:
+    shown = Message.objects.filter(
+        conversation=log.conversation, role=Message.Role.ASSISTANT, position__gt=message.position
+    ).exclude(status=Status.DISCARDED)
+    reply = shown.order_by("position").first()
+    ending: dict[str, Any] = {
+        "status": Status.STOPPED,
+        "content": notice,
+        "sources": [],
+        "metadata": {"error": error},
+    }
+    if reply is not None and reply.is_active:
+        log.change(reply, lease_expires_at=None, **ending)
+        _queue_next(log, after=reply.position)
+        return
+    if reply is not None:
+        log.change(reply, status=Status.DISCARDED)
+    log.append(Message(role=Message.Role.ASSISTANT, language=message.language, **ending))
 
 
 def sweep(*, now: datetime | None = None) -> list[UUID]:

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import OperationalError
 
 from accounts.models import User
 from chatbot import analysis, events, mood, tasks
@@ -98,6 +99,26 @@ def test_messages_are_analysed_once_and_annoyance_adds_up() -> None:
     conversation = Conversation.objects.get()
     assert conversation.tags == ["frustrated"]
     assert "frustrated_at" in conversation.context
+
+
+@pytest.mark.django_db(transaction=True)
+def test_annoyance_is_noted_with_what_follows_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = post("this is ridiculous, worst company ever, I am furious")
+    Message.objects.update(created_at=message.created_at - 2 * tasks.MODERATION_GRACE)
+    monkeypatch.setattr(tasks, "dispatch", lambda task, ids: task(ids))
+    monkeypatch.setattr(mood, "is_too_much", lambda annoyances: bool(list(annoyances)))
+
+    def refuse(**kwargs: object) -> None:
+        raise OperationalError
+
+    with monkeypatch.context() as away:
+        away.setattr(services, "add_tag", refuse)
+        with pytest.raises(OperationalError):
+            tasks.sweep_analysis()
+    message.refresh_from_db()
+    assert message.analysis is None
+    tasks.sweep_analysis()
+    assert Conversation.objects.get().tags == ["frustrated"]
 
 
 @pytest.mark.django_db(transaction=True)

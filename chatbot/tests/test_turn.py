@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from benchmarks.fake_llm import FakeLLM
@@ -21,6 +21,7 @@ from chatbot.providers import registry
 from chatbot.providers.base import ProviderUnavailable
 from chatbot.runtime import db, run
 from conversations import replies
+from conversations.log import Log
 from conversations.models import Conversation, Message
 from faqs.models import FAQ, Embedding
 
@@ -280,6 +281,31 @@ def test_a_flagged_message_gets_a_kind_notice_and_no_answer(text: str, category:
     message.refresh_from_db()
     assert message.moderation is not None
     assert message.moderation["categories"] == [category]
+
+
+def refuse(*args: object, **kwargs: object) -> None:
+    raise OperationalError
+
+
+def test_a_verdict_is_stored_with_what_follows_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = post("I will kill you")
+    Message.objects.update(created_at=timezone.now() - timedelta(minutes=5))
+    monkeypatch.setattr(tasks, "dispatch", lambda task, ids: task(ids))
+    with monkeypatch.context() as away:
+        away.setattr(Log, "change", refuse)
+        with pytest.raises(OperationalError):
+            tasks.sweep_moderation()
+    message.refresh_from_db()
+    assert message.moderation is None
+    tasks.sweep_moderation()
+    reply = Message.objects.get(role="assistant")
+    assert (reply.status, reply.metadata["error"]["code"]) == ("stopped", "moderated")
+
+
+def test_a_verdict_on_what_is_gone_is_none() -> None:
+    message = post("I will kill you")
+    Conversation.objects.all().delete()
+    tasks._moderate(message)
 
 
 def test_a_harmless_message_keeps_its_reply() -> None:

@@ -166,9 +166,15 @@ def test_strangers_regenerate_nothing(stranger: User, question: Message) -> None
 ERROR = {"code": "moderated", "message": "no"}
 
 
+def withhold(question: Message) -> None:
+    replies.withhold(message=question, categories=["violence"], provider="local", notice="no", error=ERROR)
+    question.refresh_from_db()
+    assert question.moderation == {"flagged": True, "categories": ["violence"], "provider": "local"}
+
+
 def test_withhold_ends_the_running_reply(question: Message) -> None:
     reply = claimed(question)
-    replies.withhold(message=question, notice="no", error=ERROR)
+    withhold(question)
     assert replies.finish(reply, SENT) is None
     stored = Message.objects.get(pk=reply.pk)
     assert (stored.status, stored.content, stored.metadata["error"]) == ("stopped", "no", ERROR)
@@ -177,7 +183,7 @@ def test_withhold_ends_the_running_reply(question: Message) -> None:
 def test_withhold_replaces_a_sent_reply(question: Message) -> None:
     reply = claimed(question)
     replies.finish(reply, SENT)
-    replies.withhold(message=question, notice="no", error=ERROR)
+    withhold(question)
     shown = Message.objects.filter(role="assistant").exclude(status="discarded").get()
     assert (shown.content, shown.status) == ("no", "stopped")
 
