@@ -24,9 +24,18 @@ def ask_with_history(*, user: User, history: Sequence[Said], content: str) -> Me
     )
     with locked(conversation.pk) as log:
         language = conversation.language
-        log.append(*(Message(role=one.role, content=one.content, language=language) for one in history))
+        log.append(*(_brought(one, language) for one in history))
         question = Message(role=Message.Role.USER, user=user, content=content, client_id=uuid4(), language=language)
         log.append(question)
         log.append(log.new_reply())
     transaction.on_commit(lambda: signals.message_posted.send_robust(sender=Message, messages=[question]), robust=True)
     return question
+
+
+def _brought(said: Said, language: str) -> Message:
+    """One message of the history, which clients bring anew with every question: the sweeps have nothing to do with it."""
+    message = Message(role=said.role, content=said.content, language=language)
+    if message.role == Message.Role.USER:
+        message.moderation = {"flagged": False, "categories": [], "provider": "imported"}
+        message.analysis = {}
+    return message

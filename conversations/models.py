@@ -99,6 +99,7 @@ class Message(models.Model):
     # {"flagged": bool, "categories": [str], "provider": str}; null until a visitor's message has been checked.
     moderation = models.JSONField(null=True, blank=True, editable=False)
     # {"intent", "sentiment": -1 to 1, "entities": [{"kind", "text"}], "language"}; null until a visitor's message has been read.
+    # Of a history that came along (`imports`) it is {}, and the verdict's provider "imported": nobody looked.
     analysis = models.JSONField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

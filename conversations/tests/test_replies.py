@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from conversations import imports, replies, services, signals
+from conversations import imports, replies, selectors, services, signals
 from conversations.models import Conversation, Message
 from conversations.replies import Outcome, Said
 from deploy.tests.processes import until
@@ -241,3 +241,15 @@ def test_who_listens_is_told_what_a_reply_answers(user: User) -> None:
     finally:
         signals.reply_queued.disconnect(listen)
     assert told == ["How long?", "And now?", ""]
+
+
+def test_the_sweeps_pass_over_history_that_a_client_brought(user: User) -> None:
+    said = [Said("user", "I will kill you"), Said("assistant", "No."), Said("user", "This is ridiculous")]
+    question = imports.ask_with_history(user=user, history=said, content="And now?")
+    soon = timezone.now() + timedelta(minutes=5)
+    assert selectors.unmoderated(before=soon) == selectors.unread(before=soon) == [question.pk]
+    brought = Message.objects.filter(role="user").exclude(pk=question.pk)
+    assert [(one.is_flagged, one.analysis) for one in brought] == [(False, {})] * 2
+    claim = replies.claiming(Message.objects.get(status="queued").pk, history=10).ask()
+    assert claim is not None
+    assert [one.content for one in claim.said] == ["I will kill you", "No.", "This is ridiculous", "And now?"]
