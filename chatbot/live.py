@@ -184,8 +184,11 @@ class Hub:
 
     def __init__(self) -> None:
         self.client = connect()
-        self._subscriber = connect(socket_timeout=None, health_check_interval=10)
+        # Its 2 s are for connecting: how long it waits for messages `_read` says.
+        self._subscriber = connect(health_check_interval=10)
         self._pubsub = self._subscriber.pubsub(ignore_subscribe_messages=True)
+        # Whether a channel of `_sinks` may not be subscribed to: the reader sees to it.
+        self._incomplete = False
         self._sinks: dict[str, set[Sink]] = defaultdict(set)
         self._resync: set[Sink] = set()
         # redis-py's PubSub is not safe for concurrent (un)subscribing.
@@ -197,15 +200,16 @@ class Hub:
         self._resync.add(sink)
 
     async def watch(self, conversation_id: str, sink: Sink) -> None:
-        """Deliver the conversation's deltas to `sink` from when this returns."""
+        """Deliver the conversation's deltas to `sink` from when this returns, or from its `resync` when Redis is away."""
         self._sinks[conversation_id].add(sink)
         channel = channel_of(conversation_id)
         async with self._lock:
-            if channel.encode() not in self._pubsub.channels:
+            if not self._incomplete and channel.encode() not in self._pubsub.channels:
                 try:
                     await self._pubsub.subscribe(channel)
                 except (RedisError, OSError):
                     LIVE_FAILURES.labels("subscribe").inc()
+                    self._incomplete = True
             if self._reader is None or self._reader.done():
                 self._reader = asyncio.create_task(self._read())
 
@@ -237,26 +241,26 @@ class Hub:
     async def _read(self) -> None:
         while True:
             try:
-                if not self._pubsub.subscribed:
-                    return
+                if self._incomplete:
+                    await self._resubscribe()
                 message = await self._pubsub.get_message(timeout=30)
                 if message is not None:
                     self._deliver(message["data"])
             except (RedisError, OSError) as error:
                 log.warning("live_subscription_lost", error=type(error).__name__)
-                await self._resubscribe()
+                self._incomplete = True
 
     async def _resubscribe(self) -> None:
         """Reconnect until it works, then let every socket's client sync: deltas and events were lost meanwhile."""
         delay = 0.1
-        while True:
+        while self._incomplete:
             try:
                 async with self._lock:
-                    channels = [name.decode() for name in self._pubsub.channels] or [channel_of("")]
+                    channels = {channel_of(key) for key in self._sinks} or {channel_of("")}
                     await self._pubsub.aclose()  # type: ignore[no-untyped-call]
                     self._pubsub = self._subscriber.pubsub(ignore_subscribe_messages=True)
                     await self._pubsub.subscribe(*channels)
-                break
+                    self._incomplete = False
             except (RedisError, OSError):
                 LIVE_FAILURES.labels("subscribe").inc()
                 await asyncio.sleep(delay)

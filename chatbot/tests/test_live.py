@@ -1,12 +1,18 @@
-"""The publisher: what leaves when, and what a slow tick costs nobody."""
+"""The publisher: what leaves when, and what a slow tick costs nobody. The hub: what reaches a socket again after Redis was away."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from chatbot import live
-from chatbot.live import Publisher, Stream
+from chatbot.live import Hub, Publisher, Stream
+from chatbot.metrics import LIVE_FAILURES
+from deploy.tests.processes import free_port
+from tests.faults.proxy import Proxy
 
 
 @pytest.fixture
@@ -68,3 +74,89 @@ async def test_a_cancelled_writer_does_not_stop_the_ticks(publisher: Publisher) 
     await asyncio.wait_for(stays, 5)
     assert stays.done()
     assert goes.cancelled()
+
+
+@pytest.fixture
+async def network(settings: Any) -> AsyncIterator[Proxy]:
+    """The way to Valkey for what is made after it."""
+    real = urlsplit(settings.REDIS_URL)
+    async with Proxy(real.port or 6379) as proxy:
+        settings.REDIS_URL = real._replace(netloc=urlsplit(proxy.url).netloc).geturl()
+        yield proxy
+
+
+@pytest.fixture
+async def hub(network: Proxy) -> AsyncIterator[Hub]:
+    made = Hub()
+    yield made
+    await made.aclose()
+
+
+class Heard:
+    """A socket's sink: the text of each conversation, and how often its client was told to sync."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+        self.resyncs = 0
+
+    def __call__(self, frame: dict[str, Any]) -> None:
+        if frame["type"] == "resync":
+            self.resyncs += 1
+        else:
+            self.texts[frame["conversation_id"]] = frame["text"]
+
+
+async def failures(times: int) -> None:
+    """Wait until so many more subscriptions have failed."""
+    counter = LIVE_FAILURES.labels("subscribe")._value
+    until = counter.get() + times
+    async with asyncio.timeout(10):
+        while counter.get() < until:
+            await asyncio.sleep(0.01)
+
+
+async def say_to_all(publisher: Publisher, heard: Heard, conversations: list[str]) -> None:
+    """Publish to each conversation, and wait until all is heard."""
+    async with asyncio.timeout(10):
+        while not heard.resyncs:
+            await asyncio.sleep(0.01)
+        for conversation in conversations:
+            await publisher.add(Stream(conversation, f"of {conversation}", 1), "Hello")
+        while len(heard.texts) < len(conversations):
+            await asyncio.sleep(0.01)
+
+
+async def test_after_an_outage_every_conversation_is_heard_again(
+    publisher: Publisher, network: Proxy, hub: Hub
+) -> None:
+    heard, conversations = Heard(), [f"conversation {n}" for n in range(8)]
+    assert len({live.channel_of(conversation) for conversation in conversations}) > 2
+    hub.attach(heard)
+    for conversation in conversations[:-1]:
+        await hub.watch(conversation, heard)
+    valkey, network.target = network.target, free_port()
+    network.cut()
+    await failures(2)
+    await hub.watch(conversations[-1], heard)
+    network.target = valkey
+    await say_to_all(publisher, heard, conversations)
+
+
+async def test_what_is_watched_while_redis_is_away_is_heard_when_it_is_back(
+    publisher: Publisher, network: Proxy, hub: Hub
+) -> None:
+    heard, valkey = Heard(), network.target
+    hub.attach(heard)
+    network.target = free_port()
+    await hub.watch("early", heard)
+    network.target = valkey
+    await say_to_all(publisher, heard, ["early"])
+
+
+async def test_a_redis_that_stands_still_holds_nobody_who_begins_to_watch(settings: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings.REDIS_URL = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        hub = Hub()
+        async with asyncio.timeout(6):
+            await asyncio.gather(*(hub.watch(f"conversation {n}", Heard()) for n in range(5)))
+        await hub.aclose()
