@@ -63,7 +63,7 @@ async def read_snapshot(client: "redis.asyncio.Redis", message_id: str, attempt:
     return text.decode(errors="ignore") if isinstance(text, bytes) else None
 
 
-@dataclass
+@dataclass(eq=False)
 class Stream:
     """One attempt of a reply while it is written by this process."""
 
@@ -89,7 +89,7 @@ class Publisher:
 
     def __init__(self, client: "redis.asyncio.Redis") -> None:
         self.client = client
-        self._dirty: dict[str, Stream] = {}
+        self._dirty: set[Stream] = set()
         self._ticker: asyncio.Task[None] | None = None
         self._next_tick = asyncio.Event()
         self._waiting = 0
@@ -104,7 +104,7 @@ class Publisher:
         if first:
             await self._publish([stream])
             return
-        self._dirty[stream.message_id] = stream
+        self._dirty.add(stream)
         self._start_ticker()
 
     async def tick(self) -> None:
@@ -121,7 +121,7 @@ class Publisher:
 
     async def drain(self, stream: Stream) -> None:
         """Send what is pending of one reply now."""
-        self._dirty.pop(stream.message_id, None)
+        self._dirty.discard(stream)
         await self._publish([stream])
 
     def _start_ticker(self) -> None:
@@ -136,7 +136,7 @@ class Publisher:
             self._next_tick = asyncio.Event()
             # Whoever waited for the tick runs before this goes on.
             await asyncio.sleep(0)
-            streams, self._dirty = list(self._dirty.values()), {}
+            streams, self._dirty = list(self._dirty), set()
             batch = len(streams)
             await self._publish(streams)
 

@@ -92,7 +92,8 @@ async def _write(claimed: Claimed, publisher: live.Publisher) -> Message | None:
     try:
         outcome = await _outcome(turn)
     finally:
-        del running[str(reply.pk)]
+        if running.get(str(reply.pk)) is turn:
+            del running[str(reply.pk)]
     if outcome is None:
         FENCED.inc()
         return None
@@ -102,8 +103,10 @@ async def _write(claimed: Claimed, publisher: live.Publisher) -> Message | None:
 
 
 def _run(turn: Turn) -> None:
-    """Count the turn among those whose leases are renewed."""
+    """Count the turn among those whose leases are renewed, in place of an older attempt, whose lease must have lapsed."""
     global _heartbeat
+    if older := running.get(str(turn.reply.pk)):
+        older.end("lost")
     running[str(turn.reply.pk)] = turn
     if _heartbeat is None or _heartbeat.done():
         _heartbeat = asyncio.create_task(_hold_leases(), context=Context())

@@ -76,6 +76,18 @@ async def test_a_cancelled_writer_does_not_stop_the_ticks(publisher: Publisher) 
     assert goes.cancelled()
 
 
+async def test_two_attempts_of_one_reply_keep_their_own_texts(publisher: Publisher) -> None:
+    streams = [Stream("conversation", "twice", attempt) for attempt in (1, 2)]
+    for piece in ("One", " two"):
+        for stream in streams:
+            await publisher.add(stream, piece)
+    async with asyncio.timeout(5):
+        while any(stream.pending for stream in streams):
+            await asyncio.sleep(0.01)
+        await publisher.drain(streams[0])
+    assert [await text_of(publisher, stream) for stream in streams] == ["One two", "One two"]
+
+
 @pytest.fixture
 async def network(settings: Any) -> AsyncIterator[Proxy]:
     """The way to Valkey for what is made after it."""

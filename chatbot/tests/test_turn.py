@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import OperationalError, connection
@@ -148,6 +148,29 @@ async def test_a_lost_lease_writes_nothing(
     assert await running is None
     stored = await db(Message.objects.get, pk=queued.pk)
     assert (stored.status, stored.content) == ("discarded", "")
+
+
+async def test_a_second_attempt_in_the_same_process_ends_the_first(
+    knowledge: None, publisher: live.Publisher, openai: FakeLLM
+) -> None:
+    """A reply whose lease lapsed while the database was away may come back to its own worker."""
+    await db(post, "Delivery time? [[fake: tokens=1000 interval=0.02]]")
+    key = str((await db(Message.objects.get, status="queued")).pk)
+    takes = []
+    for attempt in (1, 2):
+        await db(Message.objects.filter(pk=key).update, status="queued")
+        takes.append(asyncio.create_task(turn.take(UUID(key), publisher)))
+        async with asyncio.timeout(10):
+            while key not in turn.running or turn.running[key].reply.attempt < attempt:
+                await asyncio.sleep(0.01)
+    first, second = takes
+    assert await asyncio.wait_for(first, 5) is None
+    assert turn.running[key].reply.attempt == 2
+    turn.stop(key)
+    ended = await asyncio.wait_for(second, 5)
+    assert ended is not None
+    assert (ended.attempt, ended.status) == (2, "stopped")
+    assert key not in turn.running
 
 
 async def test_a_reply_that_failed_too_often_is_given_up(publisher: live.Publisher) -> None:
