@@ -7,6 +7,7 @@ reply's attempt, for snapshots. Everything here may be lost at any time: clients
 
 import asyncio
 import contextlib
+import time
 import zlib
 from collections import defaultdict
 from collections.abc import Callable
@@ -29,13 +30,16 @@ TICK_SECONDS = 0.02
 # Ticks stretch under load, so that a worker does not send more deltas than this; to no more than can be read along.
 DELTAS_PER_SECOND = 1000
 LONGEST_TICK_SECONDS = 0.1
+# After a failure that took longer than LONG_SECONDS nothing is published for AWAY_SECONDS.
+LONG_SECONDS = 1
+AWAY_SECONDS = 2
 SNAPSHOT_TTL_SECONDS = 600
 CONTROL = "live:control"
 Sink = Callable[[protocol.Frame], None]
 
 
 def connect(**options: Any) -> "redis.asyncio.Redis":
-    """A client for the running event loop. Commands give up after 2 s so that a paused Redis cannot hold a reply."""
+    """A client for the running event loop. Commands give up after 2 s."""
     options = {"socket_timeout": 2, "socket_connect_timeout": 2} | options
     return redis.asyncio.Redis.from_url(settings.REDIS_URL, **options)
 
@@ -85,7 +89,10 @@ class Stream:
 
 
 class Publisher:
-    """Batches the deltas of every reply of this process; one per event loop."""
+    """Batches the deltas of every reply of this process; one per event loop.
+
+    No reply waits for a Redis that stands still: what is not sent within LONGEST_TICK_SECONDS is sent while it goes on.
+    """
 
     def __init__(self, client: "redis.asyncio.Redis") -> None:
         self.client = client
@@ -95,6 +102,7 @@ class Publisher:
         self._waiting = 0
         # One batch at a time: two connections of the pool could overtake each other.
         self._lock = asyncio.Lock()
+        self._away_until = 0.0
 
     async def add(self, stream: Stream, piece: str) -> None:
         """Append to a reply's text. The first piece leaves at once, later ones with the next tick."""
@@ -103,7 +111,8 @@ class Publisher:
         stream.pending.append(piece)
         if first:
             await self._publish([stream])
-            return
+            if not stream.pending:
+                return
         self._dirty.add(stream)
         self._start_ticker()
 
@@ -129,20 +138,27 @@ class Publisher:
             self._ticker = asyncio.create_task(self._tick())
 
     async def _tick(self) -> None:
-        batch = 0
+        batch, last = 0, None
         while self._dirty or self._waiting:
             await asyncio.sleep(tick_seconds(batch))
             self._next_tick.set()
             self._next_tick = asyncio.Event()
             # Whoever waited for the tick runs before this goes on.
             await asyncio.sleep(0)
-            streams, self._dirty = list(self._dirty), set()
-            batch = len(streams)
-            await self._publish(streams)
+            batch = len(self._dirty)
+            if batch and (last is None or last.done()):
+                last = await self._publish(list(self._dirty))
 
-    async def _publish(self, streams: list[Stream]) -> None:
+    async def _publish(self, streams: list[Stream]) -> "asyncio.Task[None]":
+        publishing = asyncio.create_task(self._publish_in_turn(streams))
+        await asyncio.wait({publishing}, timeout=LONGEST_TICK_SECONDS)
+        return publishing
+
+    async def _publish_in_turn(self, streams: list[Stream]) -> None:
         async with self._lock:
-            await self._publish_batch([stream for stream in streams if stream.pending])
+            if time.monotonic() >= self._away_until:
+                self._dirty.difference_update(streams)
+                await self._publish_batch([stream for stream in streams if stream.pending])
 
     async def _publish_batch(self, streams: list[Stream]) -> None:
         if not streams:
@@ -160,23 +176,31 @@ class Publisher:
         appended = len(pipe.command_stack)
         for channel, rows in shards.items():
             pipe.publish(channel, orjson.dumps(rows))
+        began = time.monotonic()
         try:
             results = await pipe.execute()
         except (RedisError, OSError) as error:
+            failed = time.monotonic()
+            if failed - began > LONG_SECONDS:
+                self._away_until = failed + AWAY_SECONDS
             LIVE_FAILURES.labels("publish").inc()
             log.warning("live_publish_failed", error=type(error).__name__)
-            results = []
+            # The lengths that the next batch is answered with tell what is to be repaired.
+            return
         # EXPIRE answers a boolean, APPEND the new length.
         await self._repair(streams, [result for result in results[:appended] if not isinstance(result, bool)])
 
     async def _repair(self, streams: list[Stream], lengths: list[Any]) -> None:
         """Write a snapshot whole where Redis holds another length than we sent: it was flushed, restarted or out of reach."""
-        for index, stream in enumerate(streams):
-            if index < len(lengths) and lengths[index] == stream.sent_bytes:
-                continue
+        wrong = [stream for stream, length in zip(streams, lengths, strict=True) if length != stream.sent_bytes]
+        if not wrong:
+            return
+        pipe = self.client.pipeline(transaction=False)
+        for stream in wrong:
             text = stream.text.encode()[: stream.sent_bytes]
-            with contextlib.suppress(RedisError, OSError):
-                await self.client.set(snapshot_key(stream.message_id, stream.attempt), text, ex=SNAPSHOT_TTL_SECONDS)
+            pipe.set(snapshot_key(stream.message_id, stream.attempt), text, ex=SNAPSHOT_TTL_SECONDS)
+        with contextlib.suppress(RedisError, OSError):
+            await pipe.execute()
 
 
 class Hub:

@@ -42,12 +42,12 @@ async def test_what_is_added_at_a_tick_goes_with_it(publisher: Publisher, monkey
     batches: list[int] = []
 
     async def publish(streams: list[Stream]) -> None:
-        batches.append(len([stream for stream in streams if stream.pending]))
+        batches.append(len(streams))
         for stream in streams:
             stream.pending.clear()
 
     streams = [Stream("conversation", f"message {n}", 1, text="begun") for n in range(30)]
-    monkeypatch.setattr(publisher, "_publish", publish)
+    monkeypatch.setattr(publisher, "_publish_batch", publish)
 
     async def write(stream: Stream) -> None:
         for _ in range(3):
@@ -95,6 +95,33 @@ async def network(settings: Any) -> AsyncIterator[Proxy]:
     async with Proxy(real.port or 6379) as proxy:
         settings.REDIS_URL = real._replace(netloc=urlsplit(proxy.url).netloc).geturl()
         yield proxy
+
+
+async def test_a_valkey_that_stands_still_holds_nobody_and_is_told_the_rest_afterwards(
+    publisher: Publisher, network: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "LONG_SECONDS", 0.3)
+    monkeypatch.setattr(live, "AWAY_SECONDS", 0.3)
+    far = Publisher(live.connect(socket_timeout=0.5))
+    streams = [Stream("conversation", f"held {n}", 1) for n in range(5)]
+    for stream in streams[:-1]:
+        await far.add(stream, "One")
+    network.delay = 60
+    async with asyncio.timeout(1.5):
+        for piece in (" two", " three", " four", " five"):
+            await far.tick()
+            for stream in streams:
+                await far.add(stream, piece)
+        await far.drain(streams[0])
+    network.delay = 0.0
+    async with asyncio.timeout(10):
+        for stream in streams:
+            while await text_of(publisher, stream) != stream.text:
+                await far.add(stream, " more")
+                await far.tick()
+                await far.drain(stream)
+    assert streams[0].text.startswith("One two three four five more")
+    await far.client.aclose()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -132,6 +133,22 @@ async def test_a_stop_whose_cancellation_gets_lost_still_stops(
     ended = await turn.take(queued.pk, publisher)
     assert ended is not None
     assert ended.status == "stopped"
+
+
+async def test_a_valkey_that_stands_still_fails_no_reply(
+    knowledge: None, publisher: live.Publisher, openai: FakeLLM, settings: Any
+) -> None:
+    settings.REPLY_DEADLINE_SECONDS = 6.0
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings.REDIS_URL = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        held = live.Publisher(live.connect())
+        for n in range(5):
+            await db(post, f"Delivery time of {n}? [[fake: tokens=100 interval=0.02]]")
+        queued = await db(list, Message.objects.filter(status="queued"))
+        async with asyncio.timeout(15):
+            ended = await asyncio.gather(*(turn.take(reply.pk, held) for reply in queued))
+        await held.client.aclose()
+    assert [reply and reply.status for reply in ended] == ["sent"] * 5
 
 
 async def test_a_lost_lease_writes_nothing(
