@@ -155,10 +155,13 @@ def request_stop(*, user: User, conversation_id: UUID) -> bool:
         if log.change(reply, only_if={"status": Status.QUEUED}, status=Status.STOPPED, lease_expires_at=None):
             return True
         Message.objects.filter(pk=reply.pk).update(stop_requested_at=log.now)
-        transaction.on_commit(
-            lambda: signals.stop_requested.send_robust(sender=Message, reply_id=reply.pk), robust=True
-        )
+        _tell_worker(reply)
     return True
+
+
+def _tell_worker(reply: Message) -> None:
+    """Whoever writes the reply is to end now, not at the next renewal of its lease."""
+    transaction.on_commit(lambda: signals.stop_requested.send_robust(sender=Message, reply_id=reply.pk), robust=True)
 
 
 def regenerate(*, user: User, message_id: UUID) -> Message:
@@ -188,6 +191,7 @@ def take_over(*, conversation_id: UUID) -> None:
         log.append(Message(role=Message.Role.SYSTEM, type=Message.Type.EVENT, metadata={"event": "agent_took_over"}))
         if reply := log.active_reply():
             log.change(reply, status=Status.DISCARDED, lease_expires_at=None)
+            _tell_worker(reply)
 
 
 def withhold(*, message: Message, categories: list[str], provider: str, notice: str, error: dict[str, str]) -> None:
@@ -213,6 +217,7 @@ def _replace_answer(log: Log, message: Message, notice: str, error: dict[str, st
     }
     if reply is not None and reply.is_active:
         log.change(reply, lease_expires_at=None, **ending)
+        _tell_worker(reply)
         _queue_next(log, after=reply.position)
         return
     if reply is not None:

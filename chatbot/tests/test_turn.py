@@ -167,6 +167,24 @@ async def test_a_lost_lease_writes_nothing(
     assert (stored.status, stored.content) == ("discarded", "")
 
 
+async def test_a_takeover_ends_the_reply_at_once(
+    knowledge: None, publisher: live.Publisher, openai: FakeLLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turn, "HEARTBEAT_SECONDS", 60)
+    listening = asyncio.create_task(live.listen_for_stops(turn.stop))
+    await db(post, "Delivery time? [[fake: tokens=1000 interval=0.02]]")
+    queued = await db(Message.objects.get, status="queued")
+    running = asyncio.create_task(turn.take(queued.pk, publisher))
+    async with asyncio.timeout(10):
+        while (key := str(queued.pk)) not in turn.running or not turn.running[key].stream.text.strip():
+            await asyncio.sleep(0.01)
+        await db(replies.take_over, conversation_id=queued.conversation_id)
+        assert await running is None
+    listening.cancel()
+    stored = await db(Message.objects.get, pk=queued.pk)
+    assert (stored.status, stored.content) == ("discarded", "")
+
+
 async def test_a_second_attempt_in_the_same_process_ends_the_first(
     knowledge: None, publisher: live.Publisher, openai: FakeLLM
 ) -> None:

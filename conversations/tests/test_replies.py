@@ -1,8 +1,10 @@
 """A reply's life: claimed once, fenced, stopped, swept, regenerated, never spoken after a takeover."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection, transaction
@@ -15,6 +17,7 @@ from conversations.replies import Outcome, Said
 from deploy.tests.processes import until
 
 SENT = Outcome(status="sent", content="Two days [1].", sources=[{"n": 1}], tokens_used=7, model_used="m")
+ERROR = {"code": "moderated", "message": "no"}
 
 
 def claimed(question: Message) -> Message:
@@ -121,6 +124,32 @@ def test_a_takeover_asked_for_twice_happens_once(question: Message) -> None:
     assert Conversation.objects.get().owner_epoch == 1
 
 
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda question: replies.request_stop(user=question.user, conversation_id=question.conversation_id),
+        lambda question: replies.take_over(conversation_id=question.conversation_id),
+        lambda question: withhold(question),
+    ],
+    ids=["stop", "takeover", "moderation"],
+)
+def test_who_writes_a_reply_is_told_of_its_end(
+    question: Message, end: Callable[[Message], object], django_capture_on_commit_callbacks: Any
+) -> None:
+    reply, told = claimed(question), list[UUID]()
+
+    def listen(sender: object, *, reply_id: UUID, **kwargs: object) -> None:
+        told.append(reply_id)
+
+    signals.stop_requested.connect(listen)
+    try:
+        with django_capture_on_commit_callbacks(execute=True):
+            end(question)
+    finally:
+        signals.stop_requested.disconnect(listen)
+    assert told == [reply.pk]
+
+
 def test_an_older_epoch_ends_discarded(question: Message) -> None:
     reply = claimed(question)
     Conversation.objects.update(owner_epoch=1)
@@ -161,9 +190,6 @@ def test_regenerate_discards_and_queues(user: User, question: Message) -> None:
 def test_strangers_regenerate_nothing(stranger: User, question: Message) -> None:
     with pytest.raises(Message.DoesNotExist):
         replies.regenerate(user=stranger, message_id=claimed(question).pk)
-
-
-ERROR = {"code": "moderated", "message": "no"}
 
 
 def withhold(question: Message) -> None:
