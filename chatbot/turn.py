@@ -7,13 +7,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextvars import Context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, ProgrammingError
 
 from conversations import replies, services
 from conversations.models import Message
@@ -31,6 +31,8 @@ log = structlog.get_logger(__name__)
 
 MAX_ATTEMPTS = 5
 DATABASE_AWAY = (DatabaseError, InterfaceError)
+# Tried again they would fail again: a bug of ours, or a text that PostgreSQL refuses.
+OUR_FAULTS = (DataError, IntegrityError, ProgrammingError)
 HEARTBEAT_SECONDS = replies.LEASE.total_seconds() / 3
 Status = Message.Status
 
@@ -97,9 +99,22 @@ async def _write(claimed: Claimed, publisher: live.Publisher) -> Message | None:
     if outcome is None:
         FENCED.inc()
         return None
-    ended = await runtime.db(replies.finish, reply, outcome)
+    ended = await _finish(turn, outcome)
     _record(turn, ended)
     return ended
+
+
+async def _finish(turn: Turn, outcome: Outcome) -> Message | None:
+    """Store how a reply ended; when that cannot be stored, with nothing but an apology."""
+    try:
+        return await runtime.db(replies.finish, turn.reply, outcome)
+    except OUR_FAULTS as fault:
+        # Not with its text, in which PostgreSQL quotes the reply's.
+        log.error("reply_not_stored", error=type(fault).__name__, state=getattr(fault.__cause__, "sqlstate", None))
+    failed = _failed(turn, "internal")
+    error = failed.metadata["error"]
+    bare = replace(failed, content=error["message"], sources=[], metadata={"error": error})
+    return await runtime.db(replies.finish, turn.reply, bare)
 
 
 def _run(turn: Turn) -> None:
@@ -135,7 +150,7 @@ def _judge(turn: Turn, error: BaseException | None) -> Outcome:
     """A database that is away is the sweeper's business; every other error ends the reply with an apology."""
     if error is None:
         return _written(turn, Status.SENT) if turn.stream.text.strip() else _failed(turn, "provider_empty")
-    if isinstance(error, DATABASE_AWAY):
+    if isinstance(error, DATABASE_AWAY) and not isinstance(error, OUR_FAULTS):
         raise error
     if isinstance(error, ProviderError):
         log.warning("provider_failed", code=error.code, error=str(error))

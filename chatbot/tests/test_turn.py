@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import DataError, IntegrityError, OperationalError, ProgrammingError, connection
 from django.utils import timezone
 
 from benchmarks.fake_llm import FakeLLM
@@ -233,6 +233,39 @@ async def test_a_fault_of_ours_ends_with_an_apology(publisher: live.Publisher, m
     monkeypatch.setattr("chatbot.understanding.language_of", broken)
     reply = await answer("Hello?", publisher)
     assert reply.metadata["error"]["code"] == "internal"
+
+
+async def test_a_text_that_cannot_be_stored_ends_with_an_apology(
+    knowledge: None, publisher: live.Publisher, openai: FakeLLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    r"""PostgreSQL refuses \0. Left to the sweeper, the reply would be written, and paid for, five times."""
+    monkeypatch.setattr("chatbot.notes.metadata", lambda _turn: {"decision": "\0"})
+    reply = await answer("Delivery time?", publisher)
+    assert (reply.status, reply.metadata) == ("failed", {"error": reply.metadata["error"]})
+    assert (reply.metadata["error"]["code"], reply.content) == ("internal", reply.metadata["error"]["message"])
+
+
+@pytest.mark.parametrize("fault", [DataError, IntegrityError, ProgrammingError])
+async def test_a_question_the_database_refuses_ends_with_an_apology(
+    publisher: live.Publisher, monkeypatch: pytest.MonkeyPatch, fault: type[Exception]
+) -> None:
+    async def refused(*args: object, **kwargs: object) -> None:
+        raise fault("refused")
+
+    monkeypatch.setattr(turn, "retrieve", refused)
+    assert (await answer("Delivery time?", publisher)).metadata["error"]["code"] == "internal"
+
+
+async def test_a_database_that_is_away_leaves_the_reply_to_the_sweeper(
+    publisher: live.Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*args: object, **kwargs: object) -> None:
+        raise OperationalError("away")
+
+    monkeypatch.setattr(turn, "retrieve", away)
+    with pytest.raises(OperationalError):
+        await answer("Delivery time?", publisher)
+    assert (await db(Message.objects.get, role="assistant")).status == "streaming"
 
 
 async def test_nothing_is_taken_twice(publisher: live.Publisher) -> None:
