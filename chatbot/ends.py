@@ -2,8 +2,8 @@
 
 import asyncio
 
+from .hub import Hub
 from .inbox import Inbox
-from .live import Hub
 
 _ends: dict[asyncio.AbstractEventLoop, tuple[Hub, Inbox]] = {}
 

@@ -1,8 +1,8 @@
 """Running replies' text on its way to the sockets: plain Redis pub/sub, beside the log and never instead of it.
 
-A worker gathers the deltas of all its replies and publishes once per tick and shard (`Publisher`); a web process holds one
-subscriber connection and hands each delta to the sockets that watch its conversation (`Hub`). The text so far is kept in Redis under the
-reply's attempt, for snapshots. Everything here may be lost at any time: clients notice by offset and sync.
+A worker gathers the deltas of all its replies and publishes once per tick and shard (`Publisher`); a web process hands each to the
+sockets that watch its conversation (`hub`). The text so far is kept in Redis under the reply's attempt, for snapshots. Everything here
+may be lost at any time: clients notice by offset and sync.
 """
 
 import asyncio
@@ -35,7 +35,6 @@ LONG_SECONDS = 1
 AWAY_SECONDS = 2
 SNAPSHOT_TTL_SECONDS = 600
 CONTROL = "live:control"
-Sink = Callable[[protocol.Frame], None]
 
 
 def connect(**options: Any) -> "redis.asyncio.Redis":
@@ -201,104 +200,6 @@ class Publisher:
             pipe.set(snapshot_key(stream.message_id, stream.attempt), text, ex=SNAPSHOT_TTL_SECONDS)
         with contextlib.suppress(RedisError, OSError):
             await pipe.execute()
-
-
-class Hub:
-    """This web process's sockets by the conversation they watch; one Redis subscriber for all of them."""
-
-    def __init__(self) -> None:
-        self.client = connect()
-        # Its 2 s are for connecting: how long it waits for messages `_read` says.
-        self._subscriber = connect(health_check_interval=10)
-        self._pubsub = self._subscriber.pubsub(ignore_subscribe_messages=True)
-        # Whether a channel of `_sinks` may not be subscribed to: the reader sees to it.
-        self._incomplete = False
-        self._sinks: dict[str, set[Sink]] = defaultdict(set)
-        self._resync: set[Sink] = set()
-        # redis-py's PubSub is not safe for concurrent (un)subscribing.
-        self._lock = asyncio.Lock()
-        self._reader: asyncio.Task[None] | None = None
-
-    def attach(self, sink: Sink) -> None:
-        """Register a socket to be told when live traffic may have been missed."""
-        self._resync.add(sink)
-
-    async def watch(self, conversation_id: str, sink: Sink) -> None:
-        """Deliver the conversation's deltas to `sink` from when this returns, or from its `resync` when Redis is away."""
-        self._sinks[conversation_id].add(sink)
-        channel = channel_of(conversation_id)
-        async with self._lock:
-            if not self._incomplete and channel.encode() not in self._pubsub.channels:
-                try:
-                    await self._pubsub.subscribe(channel)
-                except (RedisError, OSError):
-                    LIVE_FAILURES.labels("subscribe").inc()
-                    self._incomplete = True
-            if self._reader is None or self._reader.done():
-                self._reader = asyncio.create_task(self._read())
-
-    def detach(self, sink: Sink, watched: set[str]) -> None:
-        self._resync.discard(sink)
-        for conversation_id in watched:
-            self.unwatch(conversation_id, sink)
-
-    def unwatch(self, conversation_id: str, sink: Sink) -> None:
-        sinks = self._sinks.get(conversation_id)
-        if sinks is not None:
-            sinks.discard(sink)
-            if not sinks:
-                del self._sinks[conversation_id]
-
-    def watchers(self, conversation_id: str) -> int:
-        """How many sockets of this process watch a conversation."""
-        return len(self._sinks.get(conversation_id, ()))
-
-    async def aclose(self) -> None:
-        """End the subscription; the process or its loop is about to end."""
-        if self._reader is not None:
-            self._reader.cancel()
-            await asyncio.gather(self._reader, return_exceptions=True)
-        await self._pubsub.aclose()  # type: ignore[no-untyped-call]
-        await self._subscriber.aclose()
-        await self.client.aclose()
-
-    async def _read(self) -> None:
-        while True:
-            try:
-                if self._incomplete:
-                    await self._resubscribe()
-                message = await self._pubsub.get_message(timeout=30)
-                if message is not None:
-                    self._deliver(message["data"])
-            except (RedisError, OSError) as error:
-                log.warning("live_subscription_lost", error=type(error).__name__)
-                self._incomplete = True
-
-    async def _resubscribe(self) -> None:
-        """Reconnect until it works, then let every socket's client sync: deltas and events were lost meanwhile."""
-        delay = 0.1
-        while self._incomplete:
-            try:
-                async with self._lock:
-                    channels = {channel_of(key) for key in self._sinks} or {channel_of("")}
-                    await self._pubsub.aclose()  # type: ignore[no-untyped-call]
-                    self._pubsub = self._subscriber.pubsub(ignore_subscribe_messages=True)
-                    await self._pubsub.subscribe(*channels)
-                    self._incomplete = False
-            except (RedisError, OSError):
-                LIVE_FAILURES.labels("subscribe").inc()
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, 2.0)
-        for sink in list(self._resync):
-            sink({"type": "resync"})
-
-    def _deliver(self, data: bytes) -> None:
-        for row in orjson.loads(data):
-            sinks = self._sinks.get(row[0])
-            if sinks:
-                frame = protocol.delta_frame(*row)
-                for sink in list(sinks):
-                    sink(frame)
 
 
 async def request_stop(message_id: str) -> None:

@@ -8,8 +8,8 @@ import structlog
 _EMAIL = re.compile(r"[^\s@<>\"'=,;\\]{1,64}@[^\s@<>\"'=,;\\]+\.\w+")
 _UUID = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
 _QUERY = re.compile(r"\?\S*")
-# The values of a row that PostgreSQL refused.
-_DETAIL = re.compile(r"DETAIL:.*")
+# What PostgreSQL refused: the values of a row, a piece of a text.
+_REFUSED = re.compile(r"(DETAIL|CONTEXT):.*")
 # Addresses whose last part is a secret that was sent by e-mail.
 _KEY_IN_PATH = re.compile(r"(/(?:confirm-email|reset/key)/)[^/\s]+")
 
@@ -23,7 +23,7 @@ def _pseudonym(found: re.Match[str]) -> str:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, str):
-        return _DETAIL.sub("DETAIL: *", _EMAIL.sub("*@*", _KEY_IN_PATH.sub(r"\1*", value)))
+        return _REFUSED.sub(r"\1: *", _EMAIL.sub("*@*", _KEY_IN_PATH.sub(r"\1*", value)))
     if isinstance(value, dict):
         return {key: _plain(one) for key, one in value.items()}
     return [_plain(one) for one in value] if isinstance(value, list) else value

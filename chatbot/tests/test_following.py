@@ -12,6 +12,7 @@ from accounts import sign_ins
 from accounts.models import User
 from chatbot import ends, following, live, sse
 from chatbot.following import Follower, Held
+from chatbot.hub import Hub
 from chatbot.openai_api import Completion
 from chatbot.runtime import db
 from conversations import replies, services
@@ -155,7 +156,7 @@ async def test_after_the_end_the_whole_answer_comes(reply: Reply) -> None:
 async def test_with_every_hint_lost_the_log_is_read(reply: Reply, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "SILENCE_SECONDS", 0.05)
     monkeypatch.setattr(following, "get_channel_layer", lambda: None)
-    monkeypatch.setattr(live.Hub, "_deliver", lambda *_: None)
+    monkeypatch.setattr(Hub, "_deliver", lambda *_: None)
     client = Client(reply)
     await client.until(lambda: "silence" in client.kinds)
     await reply.claim()

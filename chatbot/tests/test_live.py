@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from chatbot import live
-from chatbot.live import Hub, Publisher, Stream
+from chatbot.hub import Hub
+from chatbot.live import Publisher, Stream
 from chatbot.metrics import LIVE_FAILURES
 from deploy.tests.processes import free_port
 from tests.faults.proxy import Proxy

@@ -1,4 +1,5 @@
-// Which copy in this browser belongs to the form that was sent: the page that shows it as saved drops it, no other does.
+// Which copy in this browser belongs to the form that was sent: the page that comes next drops it if it shows that it was saved, a FAQ with
+// that word or the run that publishes it.
 
 const SENT = "parley.faq.sent";
 
@@ -11,8 +12,8 @@ export function noteSent(key) {
   }
 }
 
-/** The page that came. Whoever had to sign in first does not come from the form: what was sent is lost, and the copy is needed. */
-export function settleSent(isSaved) {
+/** Whoever had to sign in first does not come from the form: what was sent is lost, and the copy is needed. */
+function settleSent(isSaved) {
   try {
     const sent = JSON.parse(sessionStorage.getItem(SENT));
     sessionStorage.removeItem(SENT);
@@ -21,3 +22,5 @@ export function settleSent(isSaved) {
     // As above.
   }
 }
+
+settleSent(document.querySelector(".saved, #run") !== null);
