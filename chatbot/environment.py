@@ -1,5 +1,6 @@
 """Where the settings come from, and the few facts about this installation on which many of them depend."""
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -33,3 +34,6 @@ LOCAL = DEBUG or ONE_MACHINE
 HTTPS = env.bool("PARLEY_HTTPS", default=not LOCAL)
 VAR_DIR = Path(env.str("PARLEY_VAR", default=str(BASE_DIR / "var")))
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
+# A server whose host is gone without a word is noticed after so long; TCP alone would wait for its answer for a quarter of an hour.
+GONE_MS = 10_000
+REDIS_GONE: dict[str, Any] = {"socket_keepalive": True, "socket_keepalive_options": {socket.TCP_USER_TIMEOUT: GONE_MS}}

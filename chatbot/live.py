@@ -39,7 +39,7 @@ CONTROL = "live:control"
 
 def connect(**options: Any) -> "redis.asyncio.Redis":
     """A client for the running event loop. Commands give up after 2 s."""
-    options = {"socket_timeout": 2, "socket_connect_timeout": 2} | options
+    options = settings.REDIS_GONE | {"socket_timeout": 2, "socket_connect_timeout": 2} | options
     return redis.asyncio.Redis.from_url(settings.REDIS_URL, **options)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from celery.schedules import crontab
 
-from .environment import REDIS_URL, env
+from .environment import REDIS_GONE, REDIS_URL, env
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL)
 CELERY_TASK_IGNORE_RESULT = True
@@ -20,7 +20,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
         "socket_connect_timeout": 5,
         "socket_timeout": 2,
         "health_check_interval": 10,
-        "socket_keepalive": True,
+        **REDIS_GONE,
     }
     if CELERY_BROKER_URL.startswith(("redis", "valkey"))
     else {}

@@ -16,7 +16,7 @@ from .backends import end_others
 pytestmark = pytest.mark.django_db(transaction=True)
 
 BACKEND: Query[int] = Query(
-    [("SELECT pg_backend_pid() FROM pg_sleep(%(seconds)s)", {"seconds": 0.05})], lambda rows: int(rows[0][0])
+    [("SELECT pg_backend_pid() FROM pg_sleep(%(seconds)s)", {"seconds": 0.2})], lambda rows: int(rows[0][0])
 )
 
 

@@ -1,5 +1,7 @@
 import json
+import os
 import re
+import socket
 import subprocess
 import sys
 from io import StringIO
@@ -10,8 +12,10 @@ import pytest
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
+from django.db import connection
 
-from chatbot.environment import Env
+from chatbot import live
+from chatbot.environment import GONE_MS, Env
 
 EXAMPLE = (settings.BASE_DIR / ".env.example").read_text()
 # What a file makes of the settings, and the variables that they ask for; nothing of this process's own environment counts.
@@ -101,3 +105,21 @@ def test_beat_has_work_for_tasks_that_exist() -> None:
     app.loader.import_default_modules()
     assert app.conf.beat_schedule
     assert {entry["task"] for entry in app.conf.beat_schedule.values()} <= set(app.tasks)
+
+
+def user_timeout(handle: socket.socket) -> int:
+    return handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+
+
+async def test_a_redis_whose_host_is_gone_is_noticed() -> None:
+    """In ten seconds after the next question, instead of TCP's quarter of an hour."""
+    async with live.connect() as client, client.pubsub() as pubsub:
+        await pubsub.subscribe("anything")
+        assert pubsub.connection is not None
+        assert user_timeout(pubsub.connection._writer.get_extra_info("socket")) == GONE_MS  # type: ignore[union-attr]
+
+
+def test_a_database_whose_host_is_gone_is_noticed(db: None) -> None:
+    connection.ensure_connection()
+    with socket.socket(fileno=os.dup(connection.connection.fileno())) as handle:
+        assert user_timeout(handle) == GONE_MS
