@@ -122,6 +122,16 @@ class FakeLLM:
         self.statistics.last_authorization = request.headers.get("Authorization", "")
         return asked
 
+    async def _whole(self, request: web.Request, behaviour: Behaviour, answer: dict[str, Any]) -> web.Response:
+        """An answer that is not streamed, or what becomes of it after `first` seconds: it has no tokens, so any number of them will do."""
+        await asyncio.sleep(behaviour.first)
+        if behaviour.cut >= 0:
+            await drop(request)
+        if behaviour.stall >= 0:
+            await asyncio.Event().wait()
+        body = orjson.dumps(answer)
+        return web.Response(body=body[: len(body) // 2] if behaviour.invalid >= 0 else body, content_type=JSON_TYPE)
+
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         asked = await self._asked(request)
         said = next((m["content"] for m in reversed(asked["messages"]) if m["role"] == "user"), "")
@@ -131,24 +141,23 @@ class FakeLLM:
         reply = Reply(asked, behaviour, tokens_of(behaviour, DIRECTIVE.sub("", said).strip()), self.statistics)
         if asked.get("stream"):
             return await reply.stream(request)
-        await asyncio.sleep(behaviour.first)
-        return web.json_response(reply.whole())
+        return await self._whole(request, behaviour, reply.whole())
 
     async def _embeddings(self, request: web.Request) -> web.Response:
         asked = await self._asked(request)
         texts = [asked["input"]] if isinstance(asked["input"], str) else asked["input"]
-        _behaviour, failed = await self._meet(request, "embeddings", "\n".join(texts))
-        return failed or web.Response(body=orjson.dumps(vectors(asked, texts)), content_type=JSON_TYPE)
+        behaviour, failed = await self._meet(request, "embeddings", "\n".join(texts))
+        return failed or await self._whole(request, behaviour, vectors(asked, texts))
 
     async def _moderations(self, request: web.Request) -> web.Response:
         asked = await self._asked(request)
-        _behaviour, failed = await self._meet(request, "moderations", asked["input"])
-        return failed or web.json_response(moderation(asked))
+        behaviour, failed = await self._meet(request, "moderations", asked["input"])
+        return failed or await self._whole(request, behaviour, moderation(asked))
 
     async def _models(self, request: web.Request) -> web.Response:
         behaviour, failed = await self._meet(request, "models", "")
-        await asyncio.sleep(behaviour.first)
-        return failed or web.json_response({"object": "list", "data": [{"id": "fake-1", "object": "model"}]})
+        models = {"object": "list", "data": [{"id": "fake-1", "object": "model"}]}
+        return failed or await self._whole(request, behaviour, models)
 
 
 async def serve(fake: FakeLLM) -> None:

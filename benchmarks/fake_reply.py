@@ -26,8 +26,6 @@ WORD = re.compile(r"\w+")
 class Statistics:
     requests: Counter[str] = field(default_factory=Counter)
     streams_open: int = 0
-    streams_total: int = 0
-    tokens_sent: int = 0
     connections: int = 0
     last_request: dict[str, Any] = field(default_factory=dict)
     last_authorization: str = ""
@@ -80,7 +78,6 @@ class Reply:
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
-        self.statistics.streams_total += 1
         self.statistics.streams_open += 1
         try:
             with contextlib.suppress(ConnectionResetError):
@@ -103,7 +100,6 @@ class Reply:
             if sent < len(self.tokens):
                 # By the clock, so that a late token does not delay the ones after it.
                 await asyncio.sleep(max(0.0, first + sent * self.behaviour.interval - clock()))
-                self.statistics.tokens_sent += 1
                 yield self._event({"content": f"{time.monotonic_ns()} " if self.behaviour.stamp else token})
         for closing in self._closing():
             yield closing

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import aiohttp
 import pytest
@@ -321,13 +321,36 @@ async def test_complete_fails(
     assert KEY not in str(caught.value)
 
 
+WHOLE: dict[str, Callable[[OpenAIProvider], Awaitable[object]]] = {
+    "complete": lambda provider: provider.complete(PROMPT, max_tokens=5),
+    "embed": lambda provider: provider.embed(["hello"]),
+    "moderate": lambda provider: provider.moderate("hello"),
+}
+
+
+@pytest.mark.parametrize("ask", WHOLE.values(), ids=WHOLE)
+@pytest.mark.parametrize("options", [{"first": 30}, {"stall": 0}], ids=str)
 async def test_an_answer_that_never_ends_is_given_up(
-    fake_llm: FakeLLM, provider: OpenAIProvider, monkeypatch: pytest.MonkeyPatch
+    fake_llm: FakeLLM,
+    provider: OpenAIProvider,
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, object],
+    ask: Callable[[OpenAIProvider], Awaitable[object]],
 ) -> None:
     monkeypatch.setattr(openai, "ANSWER_SECONDS", 0.2)
-    fake_llm.behave(first=30)
+    fake_llm.behave(**options)
     with pytest.raises(ProviderUnavailable, match="no answer in time"):
-        await provider.complete(PROMPT, max_tokens=5)
+        await ask(provider)
+
+
+@pytest.mark.parametrize("ask", WHOLE.values(), ids=WHOLE)
+@pytest.mark.parametrize("fault", ["cut", "invalid"])
+async def test_an_answer_that_breaks_off_is_unavailable(
+    fake_llm: FakeLLM, provider: OpenAIProvider, fault: str, ask: Callable[[OpenAIProvider], Awaitable[object]]
+) -> None:
+    fake_llm.behave(**{fault: 0})
+    with pytest.raises(ProviderUnavailable):
+        await ask(provider)
 
 
 async def test_vectors_come_in_the_order_of_the_texts(
