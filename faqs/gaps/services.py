@@ -111,7 +111,7 @@ def draft(*, gap: Gap, user: User, question: str, category: Category) -> FAQ | N
 def merge(*, gap: Gap, user: User, faq: FAQ, phrasing: str) -> bool:
     """Make the gap a phrasing of a FAQ (of a published one: of its next version); False when somebody closed it before.
 
-    Raises NotAllowed when the FAQ cannot be changed now.
+    Raises NotAllowed when the FAQ cannot be changed now, Conflict when somebody changed it just now.
     """
     if not _close(gap, user, Status.MERGED, faq):
         return False
