@@ -120,7 +120,7 @@ class Tab:
                 read += measured.read(got["text"])
             elif got["type"] == "ack":
                 self.conversation_id = got["conversation_id"]
-            elif got["type"] == "response":
+            elif got["type"] == "response" and got.get("message_id") != self.answer_id:
                 measured.read(got.get("content", ""), after=read)
                 measured.broken += got["status"] != "sent"
                 self.answer_id = got.get("message_id", "")
@@ -134,7 +134,11 @@ def examined(b: Bench) -> None:
         psycopg.connect(b.system.database_url, autocommit=True) as connection,
         Redis.from_url(b.system.redis_url) as valkey,
     ):
-        until(lambda: not valkey.llen("default") and connection.execute(LEFT).fetchone() == (0,), "an end of the work")
+        until(
+            lambda: not valkey.llen("default") and connection.execute(LEFT).fetchone() == (0,),
+            "an end of the work",
+            300,
+        )
 
 
 async def spread(count: int, seconds: float, one: Callable[[int], Awaitable[None]]) -> None:

@@ -14,9 +14,11 @@ BOOLEANS = (*environ.Env.BOOLEAN_TRUE_STRINGS, "false", "off", "n", "no", "0")
 class Env(environ.Env):  # type: ignore[misc]
     """An empty variable counts as not set, and what is neither true nor false is refused: it would be read as false."""
 
-    def get_value(self, var: str, cast: Any = None, default: Any = None, parse_default: bool = False) -> Any:
+    def get_value(
+        self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, parse_default: bool = False
+    ) -> Any:
         value = self.ENVIRON.get(var, "").strip()
-        if not value:
+        if not value and default is not self.NOTSET:
             return default
         if cast is bool and value.lower() not in BOOLEANS:
             raise ImproperlyConfigured(
@@ -34,6 +36,16 @@ LOCAL = DEBUG or ONE_MACHINE
 HTTPS = env.bool("PARLEY_HTTPS", default=not LOCAL)
 VAR_DIR = Path(env.str("PARLEY_VAR", default=str(BASE_DIR / "var")))
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
-# A server whose host is gone without a word is noticed after so long; TCP alone would wait for its answer for a quarter of an hour.
+# A server whose host is gone without a word is noticed within seconds, of what was sent and of what is waited for; TCP alone would take
+# a quarter of an hour for the one, and two hours for the other.
 GONE_MS = 10_000
-REDIS_GONE: dict[str, Any] = {"socket_keepalive": True, "socket_keepalive_options": {socket.TCP_USER_TIMEOUT: GONE_MS}}
+_OPTIONS = {
+    socket.TCP_USER_TIMEOUT: GONE_MS,
+    socket.TCP_KEEPIDLE: 10,
+    socket.TCP_KEEPINTVL: 5,
+    socket.TCP_KEEPCNT: 2,
+}
+REDIS_GONE: dict[str, Any] = {"socket_keepalive": True, "socket_keepalive_options": _OPTIONS}
+if REDIS_URL.startswith("unix"):
+    REDIS_GONE = {}
+DATABASE_GONE = {"tcp_user_timeout": GONE_MS, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 2}

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from . import logs
 from . import settings_api as api
-from .environment import BASE_DIR, DEBUG, GONE_MS, HTTPS, LOCAL, ONE_MACHINE, REDIS_GONE, REDIS_URL, VAR_DIR, env
+from .environment import BASE_DIR, DATABASE_GONE, DEBUG, HTTPS, LOCAL, ONE_MACHINE, REDIS_GONE, REDIS_URL, VAR_DIR, env
 from .settings_celery import *  # noqa: F403
 from .settings_safety import *  # noqa: F403
 
@@ -110,8 +110,7 @@ DATABASES["default"]["OPTIONS"] = DATABASES["default"].get("OPTIONS", {}) | {
     "options": "-c hnsw.iterative_scan=relaxed_order -c hnsw.ef_search=100 -c random_page_cost=1.1 -c TimeZone=UTC",
     # For the statements that ask for it (`rest.prepared`).
     "prepare_threshold": 5,
-    "tcp_user_timeout": GONE_MS,
-    "keepalives_idle": GONE_MS // 1000,
+    **DATABASE_GONE,
     "pool": {"min_size": 0, "max_size": env.int("DATABASE_POOL_SIZE", default=20), "timeout": 10, "max_idle": 60},
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, ProgrammingError
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError
 
 from conversations import replies, services
 from conversations.models import Message
@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 MAX_ATTEMPTS = 5
 DATABASE_AWAY = (DatabaseError, InterfaceError)
 # Tried again they would fail again: a bug of ours, or a text that PostgreSQL refuses.
-OUR_FAULTS = (DataError, IntegrityError, ProgrammingError)
+OUR_FAULTS = (DataError, IntegrityError)
 HEARTBEAT_SECONDS = replies.LEASE.total_seconds() / 3
 Status = Message.Status
 

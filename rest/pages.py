@@ -41,11 +41,13 @@ class Pages(CursorPagination):
         except exceptions.NotFound:
             raise self._foreign() from None
 
-    def paginate_queryset(self, *args: Any, **kwargs: Any) -> Any:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
         try:
-            return super().paginate_queryset(*args, **kwargs)
+            return super().paginate_queryset(queryset, request, view)
         # A cursor of another ordering, or a made-up one: the field cannot have the value that it holds.
         except (ValueError, ValidationError, DataError):
+            if self.cursor_query_param not in request.query_params:
+                raise
             raise self._foreign() from None
 
     def _foreign(self) -> Exception:

@@ -72,7 +72,7 @@ export class Chat {
     this.syncedAt = 0;
     this.outbox.flush(true);
     for (const frame of this.verdicts.values()) this.socket.send(frame);
-    this.socket.send({ type: "sync" });
+    this.list();
     this.sync();
   }
 
@@ -94,6 +94,12 @@ export class Chat {
     else this.askForMissing();
   }
 
+  /** Ask for the conversations of the list as they are now. */
+  list() {
+    this.listedAt = Date.now();
+    this.isListing = this.socket.send({ type: "sync" });
+  }
+
   askForMissing() {
     this.syncedAt = Date.now();
     this.isSyncing = this.socket.send({ type: "sync", conversation_id: this.id, after: this.log.cursor });
@@ -101,6 +107,7 @@ export class Chat {
 
   /** A running reply that has been silent for long, and a sync that was never answered, or refused. */
   watch() {
+    if (this.isListing && Date.now() - this.listedAt > SILENCE) this.list();
     const isWaiting = this.isSyncing ? Date.now() - this.syncedAt > SILENCE : this.log.running() && Date.now() - this.heardAt > SILENCE;
     if (!isWaiting) return;
     this.isSyncing = false;
@@ -114,6 +121,7 @@ export class Chat {
   }
 
   on_synced(frame) {
+    if (!frame.conversation_id) this.isListing = false;
     if (frame.conversation_id !== this.id || !this.id) return;
     this.isSyncing = false;
     this.log.synced(frame);
@@ -122,7 +130,7 @@ export class Chat {
   }
 
   on_resync() {
-    this.socket.send({ type: "sync" });
+    this.list();
     this.sync();
   }
 
@@ -138,6 +146,7 @@ export class Chat {
   }
 
   on_response(frame) {
+    if (frame.conversation_id === this.id) this.isStopping = false;
     this.on_message(frame);
   }
 
@@ -235,8 +244,16 @@ export class Chat {
     else if (frame.code === "not_found" && frame.conversation_id === this.id) {
       this.isSyncing = false;
       this.handlers.onState("gone");
-      // A sync that is refused just now is nothing that the visitor did: `watch` asks again.
-    } else if (!this.isSyncing || frame.conversation_id !== this.id) toast(text);
+    } else if (!this.isOfSync(frame)) {
+      this.isStopping = false;
+      toast(text);
+    }
+  }
+
+  /** A sync that is refused just now is nothing that the visitor did: `watch` asks again. */
+  isOfSync(frame) {
+    if (frame.client_id || frame.message_id) return false;
+    return frame.conversation_id ? frame.conversation_id === this.id && this.isSyncing && !this.isStopping : this.isListing;
   }
 
   refusedMessage(frame, text) {
@@ -261,7 +278,8 @@ export class Chat {
   // -- what the visitor does with an answer ---------------------------------------------------------------
 
   stop() {
-    if (!this.socket.send({ type: "stop", conversation_id: this.id })) toast(say("offline_action"));
+    this.isStopping = this.socket.send({ type: "stop", conversation_id: this.id });
+    if (!this.isStopping) toast(say("offline_action"));
   }
 
   regenerate(messageId) {

@@ -5,7 +5,6 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.browser.actions import (
     LAST_WORDS,
     QUESTION,
-    SECONDS,
     SOURCE,
     ask,
     ask_and_read,
@@ -20,7 +19,7 @@ def test_stop_keeps_what_was_shown(page: Page) -> None:
     wait_for_first_words(page)
     page.get_by_role("button", name="Stop").click()
     stopped = replies(page, "stopped")
-    expect(stopped).to_have_count(1, timeout=SECONDS)
+    expect(stopped).to_have_count(1)
     expect(stopped.get_by_text("Stopped", exact=True)).to_be_visible()
     expect(stopped.locator(".body")).to_contain_text("Orders")
     expect(stopped).not_to_contain_text(LAST_WORDS)
@@ -30,8 +29,8 @@ def test_stop_keeps_what_was_shown(page: Page) -> None:
 def test_regenerate_replaces_the_last_answer(page: Page) -> None:
     first = ask_and_read(page).get_attribute("data-id")
     page.get_by_role("button", name="Write this answer again").click()
-    expect(page.locator(f"[data-id='{first}']")).to_have_count(0, timeout=SECONDS)
-    expect(replies(page)).to_have_count(1, timeout=SECONDS)
+    expect(page.locator(f"[data-id='{first}']")).to_have_count(0)
+    expect(replies(page)).to_have_count(1)
     expect(replies(page).locator(".body")).to_contain_text(LAST_WORDS)
 
 
@@ -64,7 +63,7 @@ def test_an_answer_is_announced_once_and_not_while_it_is_written(page: Page) -> 
     writing = page.locator(".message[aria-busy]")
     assert writing.evaluate("node => node.closest('[aria-live], [role=status], [role=alert], [role=log]')") is None
     assert page.evaluate("window.spoken") == []
-    expect(replies(page)).to_have_count(1, timeout=SECONDS)
+    expect(replies(page)).to_have_count(1)
     expect(page.locator("#announcer")).to_contain_text(LAST_WORDS)
     ask_and_read(page, "hello")
     spoken = page.evaluate("window.spoken")
@@ -76,14 +75,14 @@ def test_an_outage_of_the_network_loses_nothing(page: Page, context: BrowserCont
     ask(page)
     wait_for_first_words(page)
     context.set_offline(True)
-    expect(page.get_by_text("Reconnecting…")).to_be_visible(timeout=SECONDS)
+    expect(page.get_by_text("Reconnecting…")).to_be_visible()
     running = "SELECT 1 FROM conversations_message WHERE status IN ('queued', 'streaming') AND conversation_id = %s"
     conversation = page.url.rsplit("/", 1)[1]
     live_system.wait(lambda: not live_system.rows(running, conversation), "the answer to end unseen")
     ask(page, "hello")
     expect(page.get_by_text("Sending…")).to_be_visible()
     context.set_offline(False)
-    expect(replies(page)).to_have_count(2, timeout=SECONDS)
+    expect(replies(page)).to_have_count(2)
     expect(page.get_by_text("Reconnecting…")).to_be_hidden()
     expect(replies(page).first.locator(".body")).to_contain_text(LAST_WORDS)
     expect(page.locator(".message[data-role=user] .body")).to_have_text([QUESTION, "hello"])
@@ -97,7 +96,7 @@ def test_an_unsent_message_survives_a_restart_of_the_server_and_a_reload(page: P
     live_system.start("web")
     live_system.wait(lambda: live_system.get("/health").get("status") == "ok", "the web process")
     page.reload()
-    expect(page.get_by_role("link", name=SOURCE)).to_have_count(1, timeout=SECONDS)
+    expect(page.get_by_role("link", name=SOURCE)).to_have_count(1)
     expect(page.locator(".message[data-role=user]")).to_have_count(2)
 
 
@@ -110,7 +109,7 @@ def test_the_reader_keeps_the_place_while_an_answer_grows(page: Page) -> None:
     scroller.evaluate("node => { node.scrollTop = 20; }")
     jump = page.get_by_role("button", name="Jump to the latest message")
     expect(jump).to_be_visible()
-    expect(replies(page)).to_have_count(2, timeout=SECONDS)
+    expect(replies(page)).to_have_count(2)
     assert scroller.evaluate("node => node.scrollTop") == 20
     jump.click()
     expect(jump).to_be_hidden()

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.actions import SECONDS, ask_and_read, box, replies
+from tests.browser.actions import ask_and_read, box, replies
 from tests.system import LiveSystem
 
 
@@ -99,7 +99,7 @@ def test_everything_by_keyboard(page: Page) -> None:
     page.keyboard.type("there")
     expect(box(page)).to_have_value("hello\nthere")
     page.keyboard.press("Enter")
-    expect(replies(page)).to_have_count(1, timeout=SECONDS)
+    expect(replies(page)).to_have_count(1)
     expect(box(page)).to_be_focused()
     tab_to(page, "Options for")
     page.keyboard.press("Enter")
@@ -187,7 +187,7 @@ def test_starters_ask_at_once(page: Page) -> None:
     text = starter.inner_text()
     starter.click()
     expect(page.locator(".message[data-role=user] .body")).to_have_text(text)
-    expect(replies(page)).to_have_count(1, timeout=SECONDS)
+    expect(replies(page)).to_have_count(1)
 
 
 def test_a_question_back_offers_what_it_means(page: Page) -> None:
@@ -197,7 +197,7 @@ def test_a_question_back_offers_what_it_means(page: Page) -> None:
     text = offers.first.inner_text()
     offers.first.click()
     expect(page.locator(".message[data-role=user] .body").last).to_have_text(text)
-    expect(replies(page)).to_have_count(2, timeout=SECONDS)
+    expect(replies(page)).to_have_count(2)
     expect(offers).to_have_count(0)
 
 
@@ -212,7 +212,7 @@ def test_a_german_visitor_gets_german_answers_on_english_pages(browser: Browser,
     expect(starter).to_have_text("Wie lange dauert die Lieferung?")
     expect(starter).to_have_attribute("lang", "de")
     starter.click()
-    expect(replies(page)).to_have_count(1, timeout=SECONDS)
+    expect(replies(page)).to_have_count(1)
     expect(replies(page).locator(".body")).to_have_attribute("lang", "de")
     expect(replies(page).locator(".sources .q").first).to_have_attribute("lang", "de")
     page.goto(f"{live_system.url}/help/")

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from chatbot.demo import DEMO_LOGINS
-from tests.browser.actions import QUESTION, SECONDS, SOURCE, ask_and_read
+from tests.browser.actions import QUESTION, SOURCE, ask_and_read
 from tests.system import LiveSystem
 
 PASSWORDS = {role: (email, password) for role, email, password in DEMO_LOGINS}
@@ -81,7 +81,7 @@ def test_draft_review_publish_ask_and_back(page: Page, editor: Page, reviewer: P
     expect(reviewer.locator("ins", has_text="drone")).to_be_visible()
     reviewer.go_back()
     reviewer.get_by_role("button", name="Publish", exact=True).click()
-    expect(reviewer.get_by_text("Visitors find the change now.")).to_be_visible(timeout=SECONDS)
+    expect(reviewer.get_by_text("Visitors find the change now.")).to_be_visible()
     answer = ask_and_read(page, QUESTION)
     expect(answer.locator(".body")).to_contain_text(NEW)
     expect(answer.get_by_role("link", name=SOURCE)).to_be_visible()
@@ -90,7 +90,7 @@ def test_draft_review_publish_ask_and_back(page: Page, editor: Page, reviewer: P
     reviewer.get_by_role("link", name="Versions and history").click()
     expect(reviewer.get_by_text("Drones are here")).to_be_visible()
     reviewer.get_by_role("button", name="Publish again").click()
-    expect(reviewer.get_by_text("Visitors find the change now.")).to_be_visible(timeout=SECONDS)
+    expect(reviewer.get_by_text("Visitors find the change now.")).to_be_visible()
     answer = ask_and_read(page, QUESTION)
     expect(answer.locator(".body")).to_contain_text("warehouse in Rotterdam")
     expect(answer.get_by_role("link", name=SOURCE)).to_be_visible()
@@ -105,7 +105,7 @@ def test_stealing_a_golden_question_is_blocked(editor: Page, reviewer: Page) -> 
     expect(editor.get_by_text("Next version: In review")).to_be_visible()
     open_faq(reviewer, SPARE_PARTS)
     reviewer.get_by_role("button", name="Publish", exact=True).click()
-    expect(reviewer.get_by_text("Nothing was changed")).to_be_visible(timeout=SECONDS)
+    expect(reviewer.get_by_text("Nothing was changed")).to_be_visible()
     worse = reviewer.get_by_role("row").filter(has_text="Worse").filter(has_text="can I use my Visa card")
     expect(worse).to_contain_text("Which payment methods do you accept?")
     expect(reviewer.get_by_role("button", name="Publish all the same")).to_have_count(0)
@@ -116,12 +116,12 @@ def test_what_was_written_survives_a_lost_connection_a_reload_and_a_colleague(ed
     editor.get_by_role("link", name="German").click()
     answer = editor.locator("#id_answer")
     answer.fill("Morgen, mit dem Fahrrad.")
-    expect(editor.get_by_text("Saved by itself at")).to_be_visible(timeout=SECONDS)
+    expect(editor.get_by_text("Saved by itself at")).to_be_visible()
     editor.context.set_offline(True)
     answer.fill("Morgen, mit der Bahn.")
-    expect(editor.get_by_text("No connection.")).to_be_visible(timeout=SECONDS)
+    expect(editor.get_by_text("No connection.")).to_be_visible()
     editor.context.set_offline(False)
-    expect(editor.get_by_text("Saved by itself at")).to_be_visible(timeout=SECONDS)
+    expect(editor.get_by_text("Saved by itself at")).to_be_visible()
 
     # A crash of the page right after a key: what was typed is in the browser, and comes back.
     editor.evaluate("() => { window.fetch = () => new Promise(() => {}); }")
@@ -129,14 +129,14 @@ def test_what_was_written_survives_a_lost_connection_a_reload_and_a_colleague(ed
     editor.reload()
     expect(answer).to_have_value("Morgen, mit dem Schiff.")
     expect(editor.get_by_text("This is what you wrote before")).to_be_visible()
-    expect(editor.get_by_text("Saved by itself at")).to_be_visible(timeout=SECONDS)
+    expect(editor.get_by_text("Saved by itself at")).to_be_visible()
 
     reviewer.goto(editor.url)
     reviewer.locator("#id_answer").fill("Nie.")
     reviewer.keyboard.press("Control+s")
     expect(reviewer.get_by_text("Visitors see it once it is published.").first).to_be_visible()
     answer.fill("Doch morgen.")
-    expect(editor.get_by_text("Somebody else saved this FAQ")).to_be_visible(timeout=SECONDS)
+    expect(editor.get_by_text("Somebody else saved this FAQ")).to_be_visible()
     editor.keyboard.press("Control+s")
     expect(editor.locator("del", has_text="Nie")).to_be_visible()
     expect(answer).to_have_value("Doch morgen.")
@@ -176,7 +176,7 @@ def test_what_goes_through_the_gate_at_once_is_not_kept_in_the_browser(editor: P
     open_faq(editor, "Are you hiring?")
     editor.locator("#id_answer").fill("Not now.")
     editor.get_by_role("button", name="Try the golden questions").click()
-    expect(editor.locator("#run")).to_be_visible(timeout=SECONDS)
+    expect(editor.locator("#run")).to_be_visible()
     editor.wait_for_load_state()
     assert kept(editor) == []
 
@@ -196,12 +196,12 @@ def test_signing_in_again_in_another_tab_goes_on_saving(editor: Page) -> None:
     open_faq(editor, "Do you have a loyalty programme?")
     editor.context.clear_cookies(name="sessionid")
     editor.locator("#id_answer").fill("We have.")
-    expect(editor.get_by_text("You are signed out.")).to_be_visible(timeout=SECONDS)
+    expect(editor.get_by_text("You are signed out.")).to_be_visible()
     other = editor.context.new_page()
     other.goto(f"{editor.url.partition('/admin/')[0]}/accounts/login/?next=/admin/faqs/faq/")
     enter(other, "editor")
     other.wait_for_url("**/admin/faqs/faq/")
-    expect(editor.get_by_text("Saved by itself at")).to_be_visible(timeout=SECONDS)
+    expect(editor.get_by_text("Saved by itself at")).to_be_visible()
 
 
 def test_what_is_written_after_a_conflict_is_kept_in_the_browser(editor: Page, reviewer: Page) -> None:
@@ -212,7 +212,7 @@ def test_what_is_written_after_a_conflict_is_kept_in_the_browser(editor: Page, r
     expect(reviewer.get_by_text("Visitors see it once it is published.").first).to_be_visible()
     answer = editor.locator("#id_answer")
     answer.fill("Badly.")
-    expect(editor.get_by_text("Somebody else saved this FAQ")).to_be_visible(timeout=SECONDS)
+    expect(editor.get_by_text("Somebody else saved this FAQ")).to_be_visible()
     answer.fill("Not at all.")
     editor.reload()
     expect(editor.get_by_text("a newer text was saved since")).to_be_visible()
@@ -224,4 +224,4 @@ def test_what_is_written_after_a_conflict_is_kept_in_the_browser(editor: Page, r
 def test_duplicates_are_named_while_typing(editor: Page) -> None:
     open_faq(editor, "How do I find my size?")
     editor.locator("#id_question").fill("What does delivery cost?")
-    expect(editor.locator("#similar").get_by_role("link", name="How much is delivery?")).to_be_visible(timeout=SECONDS)
+    expect(editor.locator("#similar").get_by_role("link", name="How much is delivery?")).to_be_visible()

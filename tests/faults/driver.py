@@ -30,6 +30,8 @@ PROCESSES = ("web", "replies1", "replies2", "default", "beat")
 QUIET_SECONDS = 90
 # What a process may hold more at the end than when it was warm, nobody chatting at either: caches fill, pools keep some connections.
 MORE_MB, MORE_OPEN = 40, 20
+# The pools of all processes together.
+MORE_CONNECTIONS = 60
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,10 @@ class Held:
     pid: int
     megabytes: float
     open: int
+
+    @property
+    def may_open(self) -> int:
+        return MORE_OPEN if self.pid else MORE_CONNECTIONS
 
 
 def open_files(pid: int) -> int:
@@ -75,7 +81,7 @@ class Run:
             name
             for name, before in self.warm.items()
             if (now := self.end[name]).pid == before.pid
-            and (now.megabytes > before.megabytes + MORE_MB or now.open > before.open + MORE_OPEN)
+            and (now.megabytes > before.megabytes + MORE_MB or now.open > before.open + before.may_open)
         ]
 
     def failed(self) -> bool:
@@ -148,6 +154,7 @@ async def at_rest(system: LiveSystem) -> dict[str, Held]:
     """What is held once nothing is waited for, while nobody chats."""
     await quiet(system)
     await settle(system)
+    await asyncio.to_thread(system.wait, lambda: system.get("/health/ready").get("status") == "ok", "all to be ready")
     return held(system)
 
 

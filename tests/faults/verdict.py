@@ -9,12 +9,13 @@ import psycopg
 
 from benchmarks.fake_behaviour import DIRECTIVE, Behaviour, directive
 from benchmarks.fake_reply import tokens_of
+from chatbot.turn import MAX_ATTEMPTS
 from tests.system import LiveSystem
 
 from .visitors import Seen, Transcript
 
 MESSAGES = """
-SELECT conversation_id::text, id::text, role, status, content, client_id::text, position, seq, metadata -> 'error'
+SELECT conversation_id::text, id::text, role, status, content, client_id::text, position, seq, metadata -> 'error', attempt
 FROM conversations_message WHERE %s::uuid IS NULL OR conversation_id = %s ORDER BY conversation_id, position
 """
 # A message holds its latest number alone; these tables know of each that was given.
@@ -49,6 +50,7 @@ class Row:
     position: int
     seq: int
     error: dict[str, Any] | None
+    attempt: int = 1
 
 
 Logs = Mapping[str, list[Row]]
@@ -88,7 +90,7 @@ def judge(system: LiveSystem, logs: Logs, seen: Seen) -> dict[str, list[str]]:
         "stored twice": [client_id for client_id in times if times[client_id] > 1],
         "without exactly one reply": [key for key in logs if not answered_once(logs[key])],
         "not what the model said": [row.message_id for log in logs.values() for row in _misquoted(log)],
-        "failed by ourselves": [row.message_id for row in rows if (row.error or {}).get("code") in OURS],
+        "failed by ourselves": [row.message_id for row in rows if _is_our_failure(row)],
         "stuck": seen.stuck + [row.message_id for row in rows if row.status in ACTIVE],
         "numbers with a gap or twice": [row[0] for row in system.rows(NUMBERS)],
         "transcripts that differ": [
@@ -101,10 +103,6 @@ def judge(system: LiveSystem, logs: Logs, seen: Seen) -> dict[str, list[str]]:
         ],
         "spoken after a takeover": [key for key in logs if _spoke_after_takeover(logs[key])],
     }
-
-
-# Ends of replies that no fault of the model explains.
-OURS = {"internal", "deadline_exceeded"}
 
 
 def answered_once(log: list[Row]) -> bool:
@@ -120,6 +118,11 @@ def answered_once(log: list[Row]) -> bool:
         elif row.status != "discarded":
             waiting, answers = False, answers + 1
     return answers == 1
+
+
+def _is_our_failure(row: Row) -> bool:
+    """Whether no fault of the model explains how a reply failed, nor that it was interrupted again and again."""
+    return (row.error or {}).get("code") in {"internal", "deadline_exceeded"} and row.attempt <= MAX_ATTEMPTS
 
 
 def _misquoted(log: list[Row]) -> list[Row]:

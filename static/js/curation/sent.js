@@ -6,18 +6,18 @@ const SENT = "parley.faq.sent";
 /** The form goes out. */
 export function noteSent(key) {
   try {
-    sessionStorage.setItem(SENT, JSON.stringify({ key, from: location.href.split("#")[0] }));
+    sessionStorage.setItem(SENT, JSON.stringify({ key, copy: localStorage.getItem(key), from: location.href.split("#")[0] }));
   } catch {
     // A browser without storage has no copy either.
   }
 }
 
-/** Whoever had to sign in first does not come from the form: what was sent is lost, and the copy is needed. */
+/** Whoever had to sign in first does not come from the form: what was sent is lost, and the copy is needed. So is what was written since. */
 function settleSent(isSaved) {
   try {
     const sent = JSON.parse(sessionStorage.getItem(SENT));
     sessionStorage.removeItem(SENT);
-    if (isSaved && sent?.from === document.referrer) localStorage.removeItem(sent.key);
+    if (isSaved && sent?.from === document.referrer && sent.copy === localStorage.getItem(sent.key)) localStorage.removeItem(sent.key);
   } catch {
     // As above.
   }
