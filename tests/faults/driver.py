@@ -28,8 +28,9 @@ from .visitors import Agent, Crowd, Person, Seen
 
 PROCESSES = ("web", "replies1", "replies2", "default", "beat")
 QUIET_SECONDS = 90
-# What a process may hold more at the end than when it was warm, nobody chatting at either: caches fill, pools keep some connections.
-MORE_MB, MORE_OPEN = 40, 20
+# What a process may hold more at the end than when it was warm, nobody chatting at either: caches fill, and after a burst the pools keep
+# up to 24 connections to PostgreSQL, as many to Valkey and one to the model for each of the replies that ran.
+MORE_MB, MORE_OPEN = 60, 60
 # The pools of all processes together.
 MORE_CONNECTIONS = 60
 

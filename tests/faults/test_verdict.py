@@ -10,10 +10,11 @@ import pytest
 from django.db import connection
 
 from accounts.models import User
+from chatbot import turn
 from conversations import services
 from conversations.models import Conversation, Message
 
-from .verdict import NOTE_NUMBERS, NUMBERS, Row, judge
+from .verdict import MAX_ATTEMPTS, NOTE_NUMBERS, NUMBERS, Row, judge
 from .visitors import Seen
 
 ASKED = "Question 1 of visitor 2 [[fake: tokens=12]]"
@@ -43,6 +44,12 @@ def found(log: list[Row], **saw: Any) -> list[str]:
 )
 def test_a_sound_conversation_is_found_sound(log: list[Row]) -> None:
     assert found(log) == []
+
+
+def test_a_reply_that_was_interrupted_too_often_is_no_failure_of_ours() -> None:
+    error = {"code": "internal", "message": "Sorry"}
+    assert found([QUESTION, replace(FAILED, error=error, attempt=turn.MAX_ATTEMPTS + 1)]) == []
+    assert turn.MAX_ATTEMPTS == MAX_ATTEMPTS
 
 
 def test_a_takeover_leaves_questions_unanswered() -> None:
