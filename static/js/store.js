@@ -28,11 +28,14 @@ export function keys(start) {
     .map((key) => key.slice(PREFIX.length));
 }
 
-/** Forget everything of the last person when another one uses this browser. A guest who signs in stays the same person. */
+/**
+ * Forget everything of the last person when another one uses this browser. A guest who signs in stays the same person, and so does one
+ * whose page was asked for before the guest was made: it knows nobody.
+ */
 export function claim(userId, isGuest) {
   const last = read("owner");
-  const becameAccount = last?.guest && userId && !isGuest;
-  if (last?.id && last.id !== userId && !becameAccount) {
+  const isSame = last?.id === userId || (last?.guest && !(userId && isGuest));
+  if (last?.id && !isSame) {
     for (const key of keys("")) write(key, null);
   }
   if (userId) write("owner", { id: userId, guest: isGuest });

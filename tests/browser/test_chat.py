@@ -172,6 +172,18 @@ def test_a_message_that_was_missed_is_asked_for_until_it_is_here(page: Page) -> 
     expect(stored).to_have_text(["hello", "thanks"])
 
 
+def test_a_page_that_was_asked_for_before_its_guest_was_made_keeps_what_was_written(
+    page: Page, browser: Browser, live_system: LiveSystem
+) -> None:
+    page.route_web_socket("**/api/v1/chat/ws/*", lambda line: line.close(code=1011))
+    ask(page, "hello")
+    page.wait_for_function("localStorage.getItem('parley:owner')")
+    of_nobody = browser.new_context().request.get(live_system.url)
+    page.route(f"{live_system.url}/", lambda route: route.fulfill(response=of_nobody))
+    page.reload()
+    expect(page.locator(".message[data-role=user] .body")).to_have_text(["hello"])
+
+
 def test_nothing_runs_over_the_edge_of_a_phone(browser: Browser, live_system: LiveSystem) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 800}, color_scheme="dark", locale="en-GB")
     page = context.new_page()
