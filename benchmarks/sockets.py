@@ -73,14 +73,16 @@ async def measure(b: Bench, idle: int, chatting: int, tokens: int) -> None:
         before, began = memory_mb(pid), time.monotonic()
         tabs = await connect_all(http, guests)
         rate = idle / (time.monotonic() - began)
-        held = await alive(tabs)
         await asyncio.sleep(SETTLE_SECONDS)
-        each = (memory_mb(pid) - before) * 1024 / held
+        each = (memory_mb(pid) - before) * 1024 / idle
         spent = b.cpu_ms()["web"]
         await asyncio.sleep(SETTLE_SECONDS)
         burning = (b.cpu_ms()["web"] - spent) / SETTLE_SECONDS / 10
+        held = await alive(tabs)
+        answered = (memory_mb(pid) - before) * 1024 / idle
         print(
-            f"{held:,d} of {idle:,d} sockets answer: {rate:.0f} connected a second, {each:.1f} kB each, {burning:.1f}% of a core at rest"
+            f"{held:,d} of {idle:,d} sockets answer: {rate:.0f} connected a second, {each:.1f} kB each, {answered:.1f} kB once it "
+            f"answered, {burning:.1f}% of a core at rest"
         )
         if chatting:
             turns.header()
