@@ -29,8 +29,8 @@ from .visitors import Agent, Crowd, Person, Seen
 PROCESSES = ("web", "replies1", "replies2", "default", "beat")
 QUIET_SECONDS = 90
 # What a process may hold more at the end than when it was warm, nobody chatting at either: caches fill, and after a burst the pools keep
-# up to 24 connections to PostgreSQL, as many to Valkey and one to the model for each of the replies that ran.
-MORE_MB, MORE_OPEN = 60, 60
+# up to 24 connections to PostgreSQL, as many to Valkey and, for a minute, one to the model for each of up to 50 replies that ran at once.
+MORE_MB, MORE_OPEN = 60, 100
 # The pools of all processes together.
 MORE_CONNECTIONS = 60
 
