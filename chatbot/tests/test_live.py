@@ -191,6 +191,7 @@ async def test_what_is_watched_while_redis_is_away_is_heard_when_it_is_back(
     await hub.watch("early", heard)
     network.target = valkey
     await say_to_all(publisher, heard, ["early"])
+    assert heard.texts == {"early": "Hello"}
 
 
 async def test_a_redis_that_stands_still_holds_nobody_who_begins_to_watch(settings: Any) -> None:
@@ -199,4 +200,5 @@ async def test_a_redis_that_stands_still_holds_nobody_who_begins_to_watch(settin
         hub = Hub()
         async with asyncio.timeout(6):
             await asyncio.gather(*(hub.watch(f"conversation {n}", Heard()) for n in range(5)))
+        assert [hub.watchers(f"conversation {n}") for n in range(5)] == [1] * 5
         await hub.aclose()

@@ -397,6 +397,7 @@ def test_a_verdict_on_what_is_gone_is_none() -> None:
     message = post("I will kill you")
     Conversation.objects.all().delete()
     tasks._moderate(message)
+    assert not Message.objects.exists()
 
 
 def test_a_harmless_message_keeps_its_reply() -> None:

@@ -15,6 +15,7 @@ from conversations import imports, replies, selectors, services, signals
 from conversations.models import Conversation, Message
 from conversations.replies import Outcome, Said
 from deploy.tests.processes import until
+from rest.tests.locks import somebody_waits
 
 SENT = Outcome(status="sent", content="Two days [1].", sources=[{"n": 1}], tokens_used=7, model_used="m")
 ERROR = {"code": "moderated", "message": "no"}
@@ -235,16 +236,11 @@ def test_a_claim_that_waits_for_a_message_answers_it(user: User) -> None:
         finally:
             connection.close()
 
-    def waits() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
-            return cursor.fetchone() is not None
-
     with ThreadPoolExecutor(1) as threads:
         with transaction.atomic():
             post(first, "Second")
             said = threads.submit(claim)
-            until(waits, "the claim to wait for the row")
+            until(somebody_waits, "the claim to wait for the row")
         assert said.result(10) == ["First", "Second"]
 
 

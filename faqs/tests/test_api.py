@@ -18,6 +18,7 @@ from deploy.tests.processes import until
 from faqs import curation, services
 from faqs.models import FAQ, Category
 from rest.problems import Unavailable
+from rest.tests.locks import somebody_waits
 
 ROOT = "/api/v1/faqs"
 Body = dict[str, Any]
@@ -116,17 +117,12 @@ def test_who_waits_for_another_editor_starts_from_what_that_one_wrote(
         finally:
             connection.close()
 
-    def waits() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
-            return cursor.fetchone() is not None
-
     with ThreadPoolExecutor(1) as elsewhere:
         with transaction.atomic():
             working = FAQ.objects.get().working
             curation.save(faq_id=faq.pk, content=replace(working, answer="Four days."), base=working.digest, by=by)
             answer = elsewhere.submit(patch)
-            until(waits, "the other editor to wait for the row")
+            until(somebody_waits, "the other editor to wait for the row")
         assert answer.result(30) == status
     working = FAQ.objects.get().working
     assert (working.answer, working.meta_title) == ("Four days.", "" if conditional else "Delivery")

@@ -14,11 +14,13 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import redis
 
 from benchmarks.live import Bench, bench, memory_mb
+from deploy.tests.processes import until
 from tests.system import LiveSystem
 
 from .faults import Faults
@@ -28,9 +30,13 @@ from .visitors import Agent, Crowd, Person, Seen
 
 PROCESSES = ("web", "replies1", "replies2", "default", "beat")
 QUIET_SECONDS = 90
+# As /proc/net/tcp writes them.
+ESTABLISHED, CLOSE_WAIT = "01", "08"
+# How long connections to the model are kept for another reply.
+KEPT_SECONDS = 120
 # What a process may hold more at the end than when it was warm, nobody chatting at either: caches fill, and after a burst the pools keep
-# up to 24 connections to PostgreSQL, as many to Valkey and, for a minute, one to the model for each of up to 50 replies that ran at once.
-MORE_MB, MORE_OPEN = 60, 100
+# up to 24 connections to PostgreSQL and as many to Valkey.
+MORE_MB, MORE_OPEN = 60, 60
 # The pools of all processes together.
 MORE_CONNECTIONS = 60
 
@@ -108,7 +114,8 @@ async def drive(
             warm = await disturb(faults, crowd, began + seconds, gap, each_once=each_once)
             crowd.end()
             await asyncio.wait(living)
-    end = await at_rest(b.system)
+    await quiet(b.system)
+    end = {} if each_once else await at_rest(b)
     supervisor.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await supervisor
@@ -129,7 +136,7 @@ async def supervise(system: LiveSystem, died: list[str]) -> None:
 
 
 async def disturb(
-    faults: Faults, crowd: Crowd, until: float, gap: tuple[float, float], *, each_once: bool
+    faults: Faults, crowd: Crowd, end: float, gap: tuple[float, float], *, each_once: bool
 ) -> dict[str, Held]:
     """Do one fault after the other. Returns what was held when the last third began, everybody at rest; nothing with `each_once`."""
     began = time.monotonic()
@@ -139,24 +146,37 @@ async def disturb(
             while not await faults.do(name):
                 await asyncio.sleep(faults.chance.uniform(*gap))
         return {}
-    while time.monotonic() < began + (until - began) * 2 / 3:
+    while time.monotonic() < began + (end - began) * 2 / 3:
         await asyncio.sleep(faults.chance.uniform(*gap))
         await faults.do(faults.chance.choice(sorted(faults.all)))
     await crowd.rest()
-    warm = await at_rest(faults.system)
+    await quiet(faults.system)
+    warm = await at_rest(faults.bench)
     crowd.resume()
-    while time.monotonic() < until:
+    while time.monotonic() < end:
         await asyncio.sleep(faults.chance.uniform(*gap))
         await faults.do(faults.chance.choice(sorted(faults.around)))
     return warm
 
 
-async def at_rest(system: LiveSystem) -> dict[str, Held]:
-    """What is held once nothing is waited for, while nobody chats."""
-    await quiet(system)
-    await settle(system)
-    await asyncio.to_thread(system.wait, lambda: system.get("/health/ready").get("status") == "ok", "all to be ready")
-    return held(system)
+async def at_rest(b: Bench) -> dict[str, Held]:
+    """What is held while nobody chats, once all is ready and no connection to the model is kept, or has been for too long."""
+    await settle(b.system)
+    await asyncio.to_thread(
+        b.system.wait, lambda: b.system.get("/health/ready").get("status") == "ok", "all to be ready"
+    )
+    port = urlsplit(b.model_url).port or 0
+    with contextlib.suppress(AssertionError):
+        await asyncio.to_thread(until, lambda: not connections_to(port), "the model's connections to end", KEPT_SECONDS)
+    return held(b.system)
+
+
+def connections_to(port: int) -> int:
+    """How many of this machine's connections lead to a port and are held by their process."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(
+        remote.endswith(f":{port:04X}") and state in {ESTABLISHED, CLOSE_WAIT} for _, _, remote, state, *_ in rows
+    )
 
 
 async def quiet(system: LiveSystem) -> None:

@@ -1,15 +1,36 @@
 // Keeps what is written in this browser at every key, and saves it on the server soon after; a newer save of somebody else is never
-// overwritten: the server refuses, and both texts are shown side by side.
+// overwritten: the server refuses, and both texts are shown side by side. The page that comes after a form loads this too: it drops the
+// copy in this browser if it shows that it was saved, a FAQ with that word or the run that publishes it.
 
 import { csrfToken } from "../csrf.js";
-import { noteSent } from "./sent.js";
 
 const SOON = 1200;
 const RETRY = 5000;
 const PATIENCE = 10000;
+const SENT = "parley.faq.sent";
 const SKIPPED = new Set(["csrfmiddlewaretoken", "comment", "due_at", "_step", "base"]);
 
 const time = (at) => new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+
+/** The form goes out. */
+function noteSent(key) {
+  try {
+    sessionStorage.setItem(SENT, JSON.stringify({ key, copy: localStorage.getItem(key), from: location.href.split("#")[0] }));
+  } catch {
+    // A browser without storage has no copy either.
+  }
+}
+
+/** Whoever had to sign in first does not come from the form: what was sent is lost, and the copy is needed. So is what was written since. */
+function settleSent(isSaved) {
+  try {
+    const sent = JSON.parse(sessionStorage.getItem(SENT));
+    sessionStorage.removeItem(SENT);
+    if (isSaved && sent?.from === document.referrer && sent.copy === localStorage.getItem(sent.key)) localStorage.removeItem(sent.key);
+  } catch {
+    // As above.
+  }
+}
 
 export function keep(form, place) {
   const words = place.dataset;
@@ -174,3 +195,5 @@ export function keep(form, place) {
   addEventListener("online", () => later(0));
   restore();
 }
+
+settleSent(document.querySelector(".saved, #run") !== null);
