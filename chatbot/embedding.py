@@ -1,7 +1,10 @@
 """Keeps the FAQs' vectors in step with their texts, for every model that is kept."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from itertools import takewhile
+from typing import NamedTuple
 
 import structlog
 from django.db import connection
@@ -46,7 +49,7 @@ def embed_faq(faq_id: int) -> None:
     if faq is None:
         return
     for model, embedder in registry.kept_models():
-        _embed_with(model, embedder, [faq])
+        list(_embed_each(model, embedder, [[faq]]))
 
 
 def embed_stale(*, seconds: float) -> None:
@@ -67,11 +70,9 @@ def embed_stale(*, seconds: float) -> None:
 
 def _sweep(*, until: float) -> None:
     for model, embedder in registry.kept_models():
+        in_time = takewhile(lambda _faqs: time.monotonic() <= until, _stale_faqs(model))
         try:
-            for faqs in _stale_faqs(model):
-                if time.monotonic() > until:
-                    return
-                _embed_with(model, embedder, faqs)
+            list(_embed_each(model, embedder, in_time))
         except ProviderError as error:
             log.warning("embedding_postponed", model=model.name, error=error.code)
 
@@ -81,8 +82,7 @@ def build(model: EmbeddingModel, embedder: Embedder) -> Iterator[tuple[int, int]
     batches = list(_stale_faqs(model))
     done, total = 0, sum(map(len, batches))
     yield done, total
-    for faqs in batches:
-        _embed_with(model, embedder, faqs)
+    for faqs in _embed_each(model, embedder, batches):
         done += len(faqs)
         yield done, total
 
@@ -111,9 +111,32 @@ def _stale_faqs(model: EmbeddingModel) -> Iterator[Sequence[FAQ]]:
         after = faqs[-1].pk
 
 
-def _embed_with(model: EmbeddingModel, embedder: Embedder, faqs: Sequence[FAQ]) -> None:
-    """Embed the FAQs' texts that this model lacks. Raises ProviderError."""
-    missing = services.missing_texts(model, faqs)
-    vectors = runtime.run(embedder.embed(missing)) if missing else []
-    services.store_embeddings(model=model, faqs=faqs, vectors=dict(zip(missing, vectors, strict=True)))
+class _Batch(NamedTuple):
+    """FAQs on their way: `texts` are those that lack vectors."""
+
+    faqs: Sequence[FAQ]
+    texts: list[str]
+    vectors: "Future[list[list[float]]] | None"
+
+
+def _begin(model: EmbeddingModel, embedder: Embedder, faqs: Sequence[FAQ]) -> _Batch:
+    texts = services.missing_texts(model, faqs)
+    return _Batch(faqs, texts, runtime.start(embedder.embed(texts)) if texts else None)
+
+
+def _embed_each(model: EmbeddingModel, embedder: Embedder, batches: Iterable[Sequence[FAQ]]) -> Iterator[Sequence[FAQ]]:
+    """Embed the FAQs' texts that this model lacks; each batch is stored, and told, while the next is embedded. Raises ProviderError."""
+    begun: _Batch | None = None
+    for faqs in batches:
+        before, begun = begun, _begin(model, embedder, faqs)
+        if before is not None:
+            yield _end(model, before)
+    if begun is not None:
+        yield _end(model, begun)
+
+
+def _end(model: EmbeddingModel, batch: _Batch) -> Sequence[FAQ]:
+    vectors = batch.vectors.result() if batch.vectors is not None else []
+    services.store_embeddings(model=model, faqs=batch.faqs, vectors=dict(zip(batch.texts, vectors, strict=True)))
     search.forget_results()
+    return batch.faqs

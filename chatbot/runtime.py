@@ -8,6 +8,7 @@ import atexit
 import contextlib
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from contextvars import Context, ContextVar
 from functools import cache
 from typing import Any, ParamSpec, TypeVar, cast
@@ -62,9 +63,14 @@ async def cancel_others(seconds: float) -> None:
                 await asyncio.wait(others)
 
 
+def start(coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
+    """Run on the loop from another thread, which goes on meanwhile."""
+    return asyncio.run_coroutine_threadsafe(coroutine, loop())
+
+
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run on the loop from another thread and wait. Raises what the coroutine raises."""
-    return asyncio.run_coroutine_threadsafe(coroutine, loop()).result()
+    return start(coroutine).result()
 
 
 _calling_loop: ContextVar[asyncio.AbstractEventLoop | None] = ContextVar("calling_loop", default=None)
@@ -90,7 +96,7 @@ def run_here(coroutine: Coroutine[Any, Any, T]) -> T:
         _here.set(executor)
         return await coroutine
 
-    future = asyncio.run_coroutine_threadsafe(from_here(), loop())
+    future = start(from_here())
     executor.run_until_future(future)
     return future.result()
 

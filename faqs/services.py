@@ -8,12 +8,12 @@ from typing import Any
 
 import structlog
 from django.db import OperationalError, connection, transaction
-from django.db.models import ProtectedError
+from django.db.models import ProtectedError, Value
 from django.utils import timezone
 
 from . import signals
 from .models import FAQ, Category, CommonWord, Embedding, EmbeddingModel, Head
-from .selectors import ANSWER_CHARACTERS, RARE
+from .selectors import ANSWER_CHARACTERS, RARE, literal
 
 log = structlog.get_logger(__name__)
 Text = tuple[str, str]
@@ -187,7 +187,7 @@ def store_embeddings(*, model: EmbeddingModel, faqs: Sequence[FAQ], vectors: dic
     stored = Embedding.objects.filter(model=model, text_hash__in=reused).values_list("text_hash", "embedding")
     by_hash = dict(stored) | {digest: vector for (*_, digest), vector in lacking.items() if vector is not None}
     rows = [
-        Embedding(model=model, faq_id=faq_id, kind=kind, text_hash=digest, embedding=by_hash[digest])
+        Embedding(model=model, faq_id=faq_id, kind=kind, text_hash=digest, embedding=Value(literal(by_hash[digest])))
         for faq_id, kind, digest in lacking
         if digest in by_hash
     ]

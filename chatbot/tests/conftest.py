@@ -6,6 +6,8 @@ import pytest
 from benchmarks.fake_behaviour import Behaviour
 from benchmarks.fake_llm import FakeLLM
 from chatbot import live
+from chatbot.providers import registry
+from chatbot.runtime import run
 
 from .asking import make_faqs
 
@@ -28,3 +30,31 @@ async def publisher(settings: Any) -> AsyncIterator[live.Publisher]:
     made = live.Publisher(live.connect())
     yield made
     await made.client.aclose()
+
+
+@pytest.fixture
+def openai_worker(settings: Any, fake_llm: FakeLLM) -> Iterator[FakeLLM]:
+    """The SDK for everything, used from the loop of the worker's tasks."""
+    settings.EMBEDDING_PROVIDER = settings.MODERATION_PROVIDER = "openai"
+    settings.OPENAI_API_KEY, settings.OPENAI_BASE_URL = "test", fake_llm.base_url
+    settings.OPENAI_EMBEDDING_WIDTH = 64
+    made = (registry.chat, registry.moderator, registry.embedders)
+    for cached in made:
+        cached.cache_clear()
+    yield fake_llm
+    run(registry.chat().aclose())
+    for cached in made:
+        cached.cache_clear()
+
+
+@pytest.fixture
+async def openai(settings: Any, fake_llm: FakeLLM) -> AsyncIterator[FakeLLM]:
+    """The SDK for answers and moderation, used from the test's own loop."""
+    settings.CHAT_PROVIDER = settings.MODERATION_PROVIDER = "openai"
+    settings.OPENAI_API_KEY, settings.OPENAI_BASE_URL = "test", fake_llm.base_url
+    registry.chat.cache_clear()
+    registry.moderator.cache_clear()
+    yield fake_llm
+    await registry.chat().aclose()
+    registry.chat.cache_clear()
+    registry.moderator.cache_clear()
