@@ -58,6 +58,13 @@ def command_of(pid: int) -> str:
         return ""
 
 
+def handles(pid: int, sent: signal.Signals) -> bool:
+    """Whether the process has a handler of its own for the signal by now (`SigCgt` of proc(5))."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    caught = next(line.split()[1] for line in lines if line.startswith("SigCgt:"))
+    return bool(int(caught, 16) >> (sent - 1) & 1)
+
+
 def find(pids: set[int], part: str) -> int:
     """The first of the processes whose command contains `part`; 0 when there is none."""
     return min((pid for pid in pids if part in command_of(pid)), default=0)

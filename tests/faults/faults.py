@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from benchmarks.live import Bench
 from deploy.servers import Server
+from deploy.tests.processes import handles
 
 from .proxy import Proxy
 
@@ -92,7 +93,7 @@ class Faults:
     async def _rolling_restart(self) -> bool:
         """One process after the other is asked to end, and started again: a deploy."""
         for name in list(self.system.processes):
-            await self._end(name)
+            await self.end(name)
             self.system.start(name)
         return True
 
@@ -101,20 +102,22 @@ class Faults:
             if not paused:
                 return False
             await asyncio.sleep(self.pace)
-            await self._end("web")
+            await self.end("web")
         self.system.start("web")
         return True
 
-    async def _end(self, name: str) -> None:
+    async def end(self, name: str) -> None:
         """Ask a process to end; one that does not, or only by force of its own, is noted with the end of its log."""
         process = self.system.processes.pop(name)
+        # What was started so lately that it does not listen yet is ended by the signal itself.
+        well = {0} if handles(process.pid, signal.SIGTERM) else {0, -signal.SIGTERM}
         process.terminate()
         try:
             status = await asyncio.to_thread(process.wait, SECONDS_TO_END)
         except subprocess.TimeoutExpired:
             process.kill()
             status = await asyncio.to_thread(process.wait)
-        if status:
+        if status not in well:
             self.unended.append(name)
             print(f"{name}, asked to end, ended with {status}:\n{self.system.log(name)}", file=sys.stderr, flush=True)
 

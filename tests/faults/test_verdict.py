@@ -1,5 +1,9 @@
 """A verdict is worth something only if it finds what is wrong."""
 
+import asyncio
+import random
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -14,6 +18,7 @@ from chatbot import turn
 from conversations import services
 from conversations.models import Conversation, Message
 
+from .faults import Faults
 from .verdict import MAX_ATTEMPTS, NOTE_NUMBERS, NUMBERS, Row, judge
 from .visitors import Seen
 
@@ -110,3 +115,30 @@ def test_numbers_with_a_gap_are_found(db: None, wrong: Callable[[Message], None]
         wrong(Message.objects.get(role="assistant"))
         cursor.execute(NUMBERS)
         assert cursor.fetchall() == [(str(message.conversation_id),)]
+
+
+@pytest.mark.parametrize(
+    ("prepares", "ends_well"),
+    [
+        ("", True),
+        ("signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))", True),
+        ("signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))", False),
+        ("signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))", False),
+        (
+            "signal.signal(signal.SIGTERM, lambda *_: "
+            "(signal.signal(signal.SIGTERM, signal.SIG_DFL), os.kill(os.getpid(), signal.SIGTERM)))",
+            False,
+        ),
+    ],
+)
+def test_what_listens_ends_by_itself_when_asked(prepares: str, ends_well: bool) -> None:
+    """Who does not listen yet is ended by the signal, and has nothing to put in order."""
+    program = f"import os, signal, sys\n{prepares}\nprint(flush=True)\nsignal.pause()"
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    with process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        system = Mock(processes={"web": process}, log=lambda _name: "")
+        faults = Faults(Mock(system=system), Mock(), random.Random(1), pace=0)
+        asyncio.run(faults.end("web"))
+    assert faults.unended == ([] if ends_well else ["web"])
