@@ -2,72 +2,26 @@
 
 import io
 import json
-import os
-import signal
-import subprocess
-import sys
 from typing import Any
 
 import openpyxl
 import pytest
 from django.db import connection
-from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
-from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts.models import User
 from accounts.roles import sync_role
-from faqs import jobs, selectors, tasks
+from faqs import jobs, selectors
 from faqs import services as knowledge
 from faqs.exchange import files, services
 from faqs.exchange import selectors as shown
-from faqs.exchange.models import Import
-from faqs.jobs import JobFailed
 from faqs.models import FAQ, Category, Phrasing
 from faqs.signals import faqs_changed
 from faqs.tests.curating import edit
 
-HEADER = "question,answer,category,status,phrasings,priority\n"
-
-
-@pytest.fixture
-def admin(db: None) -> User:
-    Category.objects.create(name="Delivery", slug="delivery")
-    return User.objects.create_superuser("admin@example.com", "correct horse battery")
-
-
-def checked(user: User, content: str | bytes, name: str = "faqs.csv", **options: Any) -> Import:
-    data = content.encode() if isinstance(content, str) else content
-    job = services.upload(user=user, name=name, content=data, **({"create_categories": False} | options))
-    tasks.run_import(job.pk)
-    job.refresh_from_db()
-    return job
-
-
-def imported(user: User, content: str | bytes, name: str = "faqs.csv", **options: Any) -> Import:
-    return confirmed(user, checked(user, content, name, **options))
-
-
-def confirmed(user: User, job: Import, *overwrite: int) -> Import:
-    assert services.confirm(job=job, user=user, overwrite=overwrite)
-    tasks.run_import(job.pk)
-    job.refresh_from_db()
-    return job
-
-
-def counts(job: Import) -> tuple[int, ...]:
-    found = shown.summary(job)
-    return (found.created, found.updated, found.unchanged, found.conflicts, found.kept, found.errors)
-
-
-def exported(format: str = "csv") -> bytes:
-    return services.export(FAQ.objects.select_related("category").order_by("pk"), format)
-
-
-def state() -> list[Any]:
-    faqs = FAQ.objects.order_by("pk").values_list("pk", "question", "answer", "status", "updated_at", "keywords")
-    return [*faqs, *Phrasing.objects.order_by("pk").values_list("pk", "text")]
+from .importing import HEADER, checked, confirmed, counts, exported, imported, state
 
 
 def broken_rows() -> tuple[str, dict[int, str]]:
@@ -319,193 +273,3 @@ def test_too_long_for_a_workbook(admin: User) -> None:
     FAQ.objects.create(category=Category.objects.get(), question="A?", answer="x" * 40_000)
     with pytest.raises(files.Unwritable, match="CSV"):
         exported("xlsx")
-
-
-KILLED = """
-import os, signal, django
-django.setup()
-from faqs import jobs, tasks
-from faqs.exchange import services
-noted = services.jobs.note_progress
-def note(job, done):
-    print("progress", done, flush=True)
-    if done >= 400:
-        os.kill(os.getpid(), signal.SIGKILL)
-services.jobs.note_progress = note
-tasks.run_import({job})
-"""
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_killed_import_leaves_nothing_and_runs_again_from_its_start() -> None:
-    Category.objects.create(name="Delivery", slug="delivery")
-    user = User.objects.create_superuser("admin@example.com", "correct horse battery")
-    rows = "".join(f"Q {n}?,A,delivery,published,P {n},50\n" for n in range(600))
-    job = checked(user, HEADER + rows)
-    assert services.confirm(job=job, user=user, overwrite=[])
-    test_database = os.environ["DATABASE_URL"].rpartition("/")[0] + "/" + connection.settings_dict["NAME"]
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED.format(job=job.pk)],
-        env=os.environ | {"DATABASE_URL": test_database, "DJANGO_SETTINGS_MODULE": "chatbot.settings"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert "progress 400" in killed.stdout
-    assert not FAQ.objects.exists()
-    job.refresh_from_db()
-    assert (job.status, job.attempts) == ("running", 1)
-    Import.objects.update(waiting_since=job.created_at - jobs.OVERLOOKED)
-    assert jobs.overlooked(Import) == [job.pk]
-    tasks.run_import(job.pk)
-    assert (FAQ.objects.count(), counts(job)) == (600, (600, 0, 0, 0, 0, 0))
-
-
-def test_a_job_that_always_kills_its_worker_ends(admin: User) -> None:
-    job = services.upload(user=admin, name="a.csv", content=b"question\n", create_categories=False)
-    Import.objects.update(attempts=jobs.MAX_ATTEMPTS)
-    tasks.run_import(job.pk)
-    job.refresh_from_db()
-    assert (job.status, "stopped" in job.problem) == ("failed", True)
-    tasks.run_import(job.pk)
-
-
-def test_a_fault_of_ours_is_told_without_its_trace(admin: User) -> None:
-    def broken(job: Import) -> None:
-        raise ZeroDivisionError
-
-    job = services.upload(user=admin, name="a.csv", content=b"question\n", create_categories=False)
-    jobs.run(Import, job.pk, broken)
-    job.refresh_from_db()
-    assert (job.status, "our side" in job.problem) == ("failed", True)
-
-
-def test_overlooked_jobs_are_dispatched_again(
-    admin: User, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sent: list[int] = []
-    monkeypatch.setattr("chatbot.events.dispatch", lambda task, *args: sent.extend(args))
-    with django_capture_on_commit_callbacks(execute=True):
-        job = services.upload(user=admin, name="a.csv", content=b"question\n", create_categories=False)
-    assert sent == [job.pk]
-    Import.objects.update(waiting_since=job.created_at - 2 * jobs.OVERLOOKED)
-    with django_capture_on_commit_callbacks(execute=True):
-        tasks.sweep_jobs()
-    assert sent == [job.pk, job.pk]
-
-
-def test_old_imports_are_forgotten(admin: User) -> None:
-    job = imported(admin, HEADER + "A?,One,delivery,draft,,50\n")
-    assert bytes(job.content) == b""
-    tasks.sweep_jobs()
-    assert Import.objects.exists()
-    Import.objects.update(created_at=job.created_at - services.KEPT)
-    tasks.sweep_jobs()
-    assert not Import.objects.exists()
-    assert FAQ.objects.exists()
-
-
-@pytest.mark.parametrize("rows", [1, 7])
-def test_pages_take_a_fixed_number_of_queries(
-    admin: User, rows: int, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
-    client = Client()
-    client.force_login(admin)
-    content = HEADER + "".join(f"Q{n}?,One,delivery,draft,P{n},50\nBad{n}?,,delivery,,,\n" for n in range(rows))
-    imported(admin, content)
-    FAQ.objects.update(answer="Edited")
-    job = checked(admin, content.replace("One", "Two"))
-    with django_assert_num_queries(7):
-        client.get(f"/admin/faqs/import/{job.pk}/change/")
-    with django_assert_num_queries(5):
-        client.get("/admin/faqs/import/")
-    with django_assert_num_queries(4):
-        client.get("/admin/faqs/faq/export/csv/")
-
-
-def test_jobs_do_without_redis(admin: User, settings: Any) -> None:
-    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}}
-    job = checked(admin, HEADER + "A?,One,delivery,draft,,50\n")
-    jobs.note_progress(job, 5)
-    assert jobs.progress(job) is None
-    with pytest.raises(JobFailed):
-        list(files.read(b"\xff", "csv"))
-
-
-def staff(role: str) -> Client:
-    user = User.objects.create_user(f"{role}@example.com", "correct horse battery", role=role)
-    sync_role(user)
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-def test_editors_walk_through_an_import(db: None) -> None:
-    client = staff("editor")
-    Category.objects.create(name="Delivery", slug="delivery")
-    assert "CSV, XLSX or JSON" in client.get("/admin/faqs/import/add/").content.decode()
-    bad = io.BytesIO(b"x")
-    bad.name = "faqs.exe"
-    assert "Upload a .csv" in client.post("/admin/faqs/import/add/", {"file": bad}).content.decode()
-    good = io.BytesIO((HEADER + "A?,One,delivery,draft,,50\nB?,,delivery,draft,,50\n").encode())
-    good.name = "faqs.csv"
-    page = client.post("/admin/faqs/import/add/", {"file": good})
-    address = page.headers["Location"]
-    job = Import.objects.get()
-    assert "being checked" in client.get(address).content.decode()
-    tasks.run_import(job.pk)
-    assert "1 of 2 would be imported" in client.get(address).content.decode()
-    client.post(address)
-    assert "The import runs" in client.get(address).content.decode()
-    assert "not ready" in client.post(address, follow=True).content.decode()
-    tasks.run_import(job.pk)
-    text = client.get(address).content.decode()
-    assert "1 of 2 imported" in text
-    assert "This field is required" in text
-    FAQ.objects.update(answer="Edited")
-    again = io.BytesIO((HEADER + "A?,Two,delivery,draft,,50\n").encode())
-    again.name = "faqs.csv"
-    address = client.post("/admin/faqs/import/add/", {"file": again}).headers["Location"]
-    tasks.run_import(Import.objects.latest("pk").pk)
-    assert "Use the file" in client.get(address).content.decode()
-    client.post(address, {"overwrite": ["2", "x"]})
-    tasks.run_import(Import.objects.latest("pk").pk)
-    assert FAQ.objects.get().answer == "Two"
-    assert client.get("/admin/faqs/import/99/change/").status_code == 404
-
-
-@pytest.mark.parametrize(("role", "page", "download"), [("user", 302, 302), ("analyst", 403, 200), ("agent", 403, 200)])
-def test_other_roles_do_not_import(admin: User, role: str, page: int, download: int) -> None:
-    job = checked(admin, HEADER + "A?,One,delivery,draft,,50\n")
-    client = staff(role)
-    assert client.get("/admin/faqs/import/add/").status_code == page
-    assert client.get(f"/admin/faqs/import/{job.pk}/change/").status_code == page
-    assert client.post(f"/admin/faqs/import/{job.pk}/change/").status_code == page
-    assert client.get("/admin/faqs/faq/export/csv/").status_code == download
-
-
-def test_who_may_only_look_does_not_start_an_import(admin: User) -> None:
-    from django.contrib.auth.models import Permission
-
-    job = checked(admin, HEADER + "A?,One,delivery,draft,,50\n")
-    client = staff("analyst")
-    user = User.objects.get(email="analyst@example.com")
-    user.user_permissions.add(Permission.objects.get(codename="view_import"))
-    assert "would be imported" in client.get(f"/admin/faqs/import/{job.pk}/change/").content.decode()
-    assert client.post(f"/admin/faqs/import/{job.pk}/change/").status_code == 403
-    assert client.get("/admin/faqs/faq/export/csv/").status_code == 200
-
-
-def test_exports_are_downloads(admin: User) -> None:
-    FAQ.objects.create(category=Category.objects.get(), question="A?", answer="x" * 40_000)
-    client = Client()
-    client.force_login(admin)
-    assert client.get("/admin/faqs/faq/export/csv/").headers["Content-Disposition"].endswith('.csv"')
-    assert client.get("/admin/faqs/faq/export/exe/").status_code == 404
-    assert "too long" in client.get("/admin/faqs/faq/export/xlsx/", follow=True).content.decode()
-    for format in ("csv", "json"):
-        chosen = {"action": f"export_{format}", "_selected_action": list(FAQ.objects.values_list("pk", flat=True))}
-        assert "attachment" in client.post("/admin/faqs/faq/", chosen).headers["Content-Disposition"]
-    chosen = {"action": "export_xlsx", "_selected_action": list(FAQ.objects.values_list("pk", flat=True))}
-    assert client.post("/admin/faqs/faq/", chosen).status_code == 302
