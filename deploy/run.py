@@ -141,6 +141,8 @@ def prepare_environment(var: Path, port: int) -> None:
         "PORT": str(port),
         "PROMETHEUS_MULTIPROC_DIR": str(metrics),
         "OMP_NUM_THREADS": "1",
+        # glibc keeps what each of its arenas once held; a worker's threads would have many.
+        "MALLOC_ARENA_MAX": "2",
         "DJANGO_SETTINGS_MODULE": "chatbot.settings",
         "SECRET_KEY": secret_key(var),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

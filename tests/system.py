@@ -65,6 +65,7 @@ class LiveSystem:
                 "1000000/minute;1000000/hour;10000000/day",
             ),
             "OMP_NUM_THREADS": "1",
+            "MALLOC_ARENA_MAX": "2",
             **env,
         }
         self.env.pop("PROMETHEUS_MULTIPROC_DIR", None)
