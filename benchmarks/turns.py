@@ -2,8 +2,8 @@
 
 Sockets ask at evenly spread moments; the model streams stamped tokens at 30 a second. Printed per number of streams: the time to
 the first token added to a direct call in the same run, the lateness of tokens, and CPU-ms per 1,000 tokens by process: of whole
-turns with everything that is done about their messages, and last what the tokens alone cost (the relay), from answers of twice the
-length. No question is asked twice, and the first line, right after the start, warms up.
+turns with everything that is done about their messages, and last what the tokens alone cost (the relay), while all answers run, none
+begins and none ends. No question is asked twice, and the first line, right after the start, warms up.
 """
 
 import argparse
@@ -12,8 +12,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import cycle
-from statistics import mean
+from itertools import chain, cycle
 from uuid import uuid4
 
 import aiohttp
@@ -29,6 +28,9 @@ from .live import Bench, bench
 
 RATE = 30.0
 RELAY_TIMES = 2
+RELAY_SECONDS = 15.0
+# Long enough for all to begin one after the other, to be examined, and to be measured.
+RELAY_TOKENS = int(RATE * 3 * RELAY_SECONDS)
 FIRST_SECONDS = 0.3
 LATE_MS = 250
 LEFT = "SELECT count(*) FROM conversations_message WHERE role = 'user' AND (moderation IS NULL OR analysis IS NULL)"
@@ -151,48 +153,78 @@ async def spread(count: int, seconds: float, one: Callable[[int], Awaitable[None
     await asyncio.gather(*(start(number) for number in range(count)))
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Of a run's turns, in CPU-ms each. `in_time`: 99% of the tokens were less than `LATE_MS` late and every answer ended well."""
+async def open_tabs(b: Bench, http: aiohttp.ClientSession, count: int, watchers: int, url: str = "") -> list[list[Tab]]:
+    """The tabs of each of so many new visitors, the first of which asks."""
+    guests = [replace(guest, url=url or guest.url) for guest in b.guests(count)]
+    tabs = [[Tab(http, guest) for _ in range(1 + watchers)] for guest in guests]
+    for tab in chain.from_iterable(tabs):
+        await tab.open()
+    return tabs
 
-    turn_ms: float
-    in_time: bool
+
+async def close_tabs(tabs: list[list[Tab]]) -> None:
+    for tab in chain.from_iterable(tabs):
+        await tab.socket.close()
 
 
-async def measure(b: Bench, streams: int, watchers: int, rounds: int, tokens: int, *, url: str = "") -> Cost:
-    """Print one line; of another server at `url` that takes the same frames."""
+async def turn(tabs: list[Tab], through: Measured, watched: Measured) -> None:
+    """One visitor's question and answer, watched in the other tabs."""
+    asking, *others = tabs
+    looking = [asyncio.create_task(tab.watch(watched)) for tab in others]
+    await asking.ask(next(_questions), through)
+    await asyncio.gather(*looking)
+
+
+async def measure(b: Bench, streams: int, watchers: int, rounds: int, tokens: int, *, url: str = "") -> bool:
+    """Print one line; of another server at `url` that takes the same frames.
+
+    Tells whether 99% of the tokens were less than `LATE_MS` late and every answer ended well.
+    """
     length = FIRST_SECONDS + tokens / RATE
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
         await set_pace(http, b.model_url, tokens)
         plain = Measured()
         await spread(streams, length, lambda _number: direct(http, b.model_url, next(_questions), plain))
-        guests = [replace(guest, url=url or guest.url) for guest in b.guests(streams)]
-        tabs = [[Tab(http, guest) for _ in range(1 + watchers)] for guest in guests]
-        for row in tabs:
-            for tab in row:
-                await tab.open()
+        tabs = await open_tabs(b, http, streams, watchers, url)
         through, watched = Measured(), Measured()
 
-        async def turn(number: int) -> None:
-            asking, *others = tabs[number]
+        async def turns(number: int) -> None:
             for _ in range(rounds):
-                looking = [asyncio.create_task(tab.watch(watched)) for tab in others]
-                await asking.ask(next(_questions), through)
-                await asyncio.gather(*looking)
+                await turn(tabs[number], through, watched)
 
         before = b.cpu_ms()
         began = time.monotonic()
-        await spread(streams, length, turn)
+        await spread(streams, length, turns)
         load = {name: b.cpu_ms()[name] - before[name] for name in ("load", "model")}
         seconds = time.monotonic() - began
         await asyncio.to_thread(examined, b)
         spent = {name: after - before[name] for name, after in b.cpu_ms().items()} | load
-        for row in tabs:
-            for tab in row:
-                await tab.socket.close()
+        await close_tabs(tabs)
     report(streams, watchers, rounds * tokens, plain, through, watched, spent, seconds)
     late = percentile(through.late_ms + watched.late_ms, 0.99)
-    return Cost(sum(ours(spent).values()) / streams / rounds, late < LATE_MS and not through.broken + watched.broken)
+    return late < LATE_MS and not through.broken + watched.broken
+
+
+async def relay(b: Bench, streams: int, watchers: int) -> dict[str, float]:
+    """CPU-ms per 1,000 tokens of each of our processes while all answers run, none begins, none ends and nothing else is left to do."""
+    through, watched = Measured(), Measured()
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+        await set_pace(http, b.model_url, RELAY_TOKENS)
+        tabs = await open_tabs(b, http, streams, watchers)
+        asking = asyncio.create_task(
+            spread(streams, RELAY_SECONDS, lambda number: turn(tabs[number], through, watched))
+        )
+        await asyncio.to_thread(until, lambda: len(through.first_ms) == streams, "all answers to begin")
+        await asyncio.to_thread(examined, b)
+        before, read = b.cpu_ms(), len(through.late_ms)
+        await asyncio.sleep(RELAY_SECONDS)
+        thousands = (len(through.late_ms) - read) / 1000
+        spent = {name: (after - before[name]) / thousands for name, after in b.cpu_ms().items()}
+        if any(row[0].answer_id for row in tabs):
+            raise RuntimeError("An answer ended while the relay was measured: the machine is too slow for it.")
+        await asking
+        await close_tabs(tabs)
+    return ours(spent)
 
 
 def ours(spent: dict[str, float]) -> dict[str, float]:
@@ -248,17 +280,17 @@ def main() -> None:
             header()
             in_time = 0
             for streams in options.streams:
-                if not asyncio.run(measure(b, streams, tabs - 1, options.rounds, options.tokens)).in_time:
+                if not asyncio.run(measure(b, streams, tabs - 1, options.rounds, options.tokens)):
                     break
                 in_time = streams
             print(f"99% of tokens under {LATE_MS} ms late with up to {in_time} streams, {tabs} tabs each")
             streams = options.streams[0]
-            turn_ms: dict[int, list[float]] = {options.tokens: [], 2 * options.tokens: []}
-            for tokens in [*turn_ms] * RELAY_TIMES:
-                turn_ms[tokens].append(asyncio.run(measure(b, streams, tabs - 1, options.rounds, tokens)).turn_ms)
-            short, long = map(mean, turn_ms.values())
-            relay = (long - short) / options.tokens * 1000
-            print(f"relay at {streams} streams, {tabs} tabs each: {relay:.0f} CPU-ms per 1,000 tokens")
+            for _ in range(RELAY_TIMES):
+                spent = asyncio.run(relay(b, streams, tabs - 1))
+                by_process = " ".join(f"{name} {value:.0f}" for name, value in spent.items())
+                print(
+                    f"relay at {streams} streams, {tabs} tabs each: {sum(spent.values()):.0f} CPU-ms per 1,000 tokens  {by_process}"
+                )
 
 
 if __name__ == "__main__":
