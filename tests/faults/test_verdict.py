@@ -134,7 +134,8 @@ def test_numbers_with_a_gap_are_found(db: None, wrong: Callable[[Message], None]
 def test_what_listens_ends_by_itself_when_asked(prepares: str, ends_well: bool) -> None:
     """Who does not listen yet is ended by the signal, and has nothing to put in order."""
     program = f"import os, signal, sys\n{prepares}\nprint(flush=True)\nsignal.pause()"
-    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    # Without what is installed, or what counts coverage would listen too.
+    process = subprocess.Popen([sys.executable, "-S", "-c", program], stdout=subprocess.PIPE)
     with process:
         assert process.stdout is not None
         process.stdout.readline()
