@@ -205,8 +205,8 @@ async def measure(b: Bench, streams: int, watchers: int, rounds: int, tokens: in
     return late < LATE_MS and not through.broken + watched.broken
 
 
-async def relay(b: Bench, streams: int, watchers: int) -> dict[str, float]:
-    """CPU-ms per 1,000 tokens of each of our processes while all answers run, none begins, none ends and nothing else is left to do."""
+async def relay(b: Bench, streams: int, watchers: int) -> None:
+    """Print CPU-ms per 1,000 tokens of our processes while all answers run, none begins, none ends and no message is left to examine."""
     through, watched = Measured(), Measured()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
         await set_pace(http, b.model_url, RELAY_TOKENS)
@@ -218,13 +218,21 @@ async def relay(b: Bench, streams: int, watchers: int) -> dict[str, float]:
         await asyncio.to_thread(examined, b)
         before, read = b.cpu_ms(), len(through.late_ms)
         await asyncio.sleep(RELAY_SECONDS)
-        thousands = (len(through.late_ms) - read) / 1000
-        spent = {name: (after - before[name]) / thousands for name, after in b.cpu_ms().items()}
-        if any(row[0].answer_id for row in tabs):
-            raise RuntimeError("An answer ended while the relay was measured: the machine is too slow for it.")
+        late = through.late_ms[read:]
+        per_token = {name: (after - before[name]) / len(late) for name, after in b.cpu_ms().items()}
+        all_ran = not any(row[0].answer_id for row in tabs)
         await asking
         await close_tabs(tabs)
-    return ours(spent)
+    name = f"relay at {streams} streams, {1 + watchers} tabs each:"
+    if through.broken + watched.broken or not all_ran:
+        print(name, "not measured, an answer broke or ended too early")
+        return
+    spent = {process: value * 1000 for process, value in ours(per_token).items()}
+    by_process = " ".join(f"{process} {value:.0f}" for process, value in spent.items())
+    print(
+        f"{name} {sum(spent.values()):.0f} CPU-ms per 1,000 tokens, 99% less than {percentile(late, 0.99):.0f} ms late  {by_process}",
+        flush=True,
+    )
 
 
 def ours(spent: dict[str, float]) -> dict[str, float]:
@@ -284,13 +292,8 @@ def main() -> None:
                     break
                 in_time = streams
             print(f"99% of tokens under {LATE_MS} ms late with up to {in_time} streams, {tabs} tabs each")
-            streams = options.streams[0]
             for _ in range(RELAY_TIMES):
-                spent = asyncio.run(relay(b, streams, tabs - 1))
-                by_process = " ".join(f"{name} {value:.0f}" for name, value in spent.items())
-                print(
-                    f"relay at {streams} streams, {tabs} tabs each: {sum(spent.values()):.0f} CPU-ms per 1,000 tokens  {by_process}"
-                )
+                asyncio.run(relay(b, options.streams[0], tabs - 1))
 
 
 if __name__ == "__main__":

@@ -85,6 +85,8 @@ def build(model: EmbeddingModel, embedder: Embedder) -> Iterator[tuple[int, int]
     for faqs in _embed_each(model, embedder, batches):
         done += len(faqs)
         yield done, total
+    # What changed meanwhile, and whose text moved.
+    list(_embed_each(model, embedder, _stale_faqs(model)))
 
 
 def switch_when_built() -> bool:
@@ -112,11 +114,16 @@ def _stale_faqs(model: EmbeddingModel) -> Iterator[Sequence[FAQ]]:
 
 
 class _Batch(NamedTuple):
-    """FAQs on their way: `texts` are those that lack vectors."""
+    """FAQs whose lacking `texts` are being embedded."""
 
     faqs: Sequence[FAQ]
     texts: list[str]
     vectors: "Future[list[list[float]]] | None"
+
+    def made(self) -> dict[str, list[float]]:
+        """The vectors by text, once they are there. Raises ProviderError."""
+        vectors = self.vectors.result() if self.vectors is not None else []
+        return dict(zip(self.texts, vectors, strict=True))
 
 
 def _begin(model: EmbeddingModel, embedder: Embedder, faqs: Sequence[FAQ]) -> _Batch:
@@ -125,18 +132,21 @@ def _begin(model: EmbeddingModel, embedder: Embedder, faqs: Sequence[FAQ]) -> _B
 
 
 def _embed_each(model: EmbeddingModel, embedder: Embedder, batches: Iterable[Sequence[FAQ]]) -> Iterator[Sequence[FAQ]]:
-    """Embed the FAQs' texts that this model lacks; each batch is stored, and told, while the next is embedded. Raises ProviderError."""
+    """Embed the FAQs' texts that this model lacks; each batch is stored, and told, while the next is embedded. Raises ProviderError.
+
+    A text that moves from a FAQ of one batch to one of the next may lose its vector on the way: that FAQ is stale still.
+    """
     begun: _Batch | None = None
     for faqs in batches:
-        before, begun = begun, _begin(model, embedder, faqs)
+        before, vectors = begun, begun.made() if begun is not None else {}
+        begun = _begin(model, embedder, faqs)
         if before is not None:
-            yield _end(model, before)
+            yield _store(model, before.faqs, vectors)
     if begun is not None:
-        yield _end(model, begun)
+        yield _store(model, begun.faqs, begun.made())
 
 
-def _end(model: EmbeddingModel, batch: _Batch) -> Sequence[FAQ]:
-    vectors = batch.vectors.result() if batch.vectors is not None else []
-    services.store_embeddings(model=model, faqs=batch.faqs, vectors=dict(zip(batch.texts, vectors, strict=True)))
+def _store(model: EmbeddingModel, faqs: Sequence[FAQ], vectors: dict[str, list[float]]) -> Sequence[FAQ]:
+    services.store_embeddings(model=model, faqs=faqs, vectors=vectors)
     search.forget_results()
-    return batch.faqs
+    return faqs

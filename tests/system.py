@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -71,6 +72,7 @@ class LiveSystem:
         self.env.pop("PROMETHEUS_MULTIPROC_DIR", None)
         self.server = "daphne"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.started: dict[str, float] = {}
 
     def command(self, name: str) -> str:
         """What the Procfile runs under this name (a number behind it tells several apart), as a worker of its own name."""
@@ -81,6 +83,7 @@ class LiveSystem:
 
     def start(self, *names: str) -> None:
         for name in names:
+            self.started[name] = time.monotonic()
             with (self.directory / f"{name}.log").open("ab") as log:
                 self.processes[name] = subprocess.Popen(
                     ["/bin/sh", "-c", f"exec {self.command(name)}"],

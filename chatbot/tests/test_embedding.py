@@ -12,8 +12,8 @@ from benchmarks.fake_llm import FakeLLM
 from chatbot import embedding, retrieval, tasks
 from chatbot.providers import registry
 from chatbot.providers.base import ProviderUnavailable
-from faqs import services
-from faqs.models import FAQ, Embedding, EmbeddingModel
+from faqs import selectors, services
+from faqs.models import FAQ, Embedding, EmbeddingModel, Phrasing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -115,3 +115,25 @@ def test_what_was_embedded_before_a_failure_is_stored(knowledge: None, monkeypat
     embedder.fails_from = 1000
     embedding.embed_stale(seconds=60)
     assert model.embeddings.values("faq").distinct().count() == 2
+
+
+def test_after_a_failure_nothing_more_is_asked_for(knowledge: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    embedder = Counting(fails_from=1)
+    model = kept(monkeypatch, embedder)
+    embedding.embed_stale(seconds=60)
+    assert embedder.asked == 1
+    assert not model.embeddings.exists()
+
+
+def test_a_text_that_moves_to_another_faq_has_its_vector_when_a_model_was_built(
+    knowledge: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedder = Counting()
+    model = kept(monkeypatch, embedder)
+    list(embedding.build(model, embedder))
+    one, other = Phrasing.objects.order_by("faq")
+    Phrasing.objects.filter(pk=other.pk).update(text=one.text)
+    Phrasing.objects.filter(pk=one.pk).update(text="Something else")
+    list(embedding.build(model, embedder))
+    assert not selectors.stale_faqs(model, 10)
+    assert model.embeddings.filter(faq=other.faq, text_hash=Embedding.hash_of(one.text)).exists()

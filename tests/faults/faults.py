@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 
@@ -30,6 +31,7 @@ MODEL_FAULTS: list[dict[str, object]] = [
     {"invalid": 2},
 ]
 SECONDS_TO_END = 120
+SECONDS_TO_LISTEN = 60
 # Whether it happened: what is away already cannot be killed.
 Fault = Callable[[], Awaitable[bool]]
 
@@ -110,7 +112,10 @@ class Faults:
         """Ask a process to end; one that does not, or only by force of its own, is noted with the end of its log."""
         process = self.system.processes.pop(name)
         # What was started so lately that it does not listen yet is ended by the signal itself.
-        well = {0} if handles(process.pid, signal.SIGTERM) else {0, -signal.SIGTERM}
+        is_deaf = time.monotonic() - self.system.started[name] < SECONDS_TO_LISTEN and not handles(
+            process.pid, signal.SIGTERM
+        )
+        well = {0, -signal.SIGTERM} if is_deaf else {0}
         process.terminate()
         try:
             status = await asyncio.to_thread(process.wait, SECONDS_TO_END)

@@ -4,6 +4,7 @@ import asyncio
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -18,7 +19,7 @@ from chatbot import turn
 from conversations import services
 from conversations.models import Conversation, Message
 
-from .faults import Faults
+from .faults import SECONDS_TO_LISTEN, Faults
 from .verdict import MAX_ATTEMPTS, NOTE_NUMBERS, NUMBERS, Row, judge
 from .visitors import Seen
 
@@ -118,28 +119,31 @@ def test_numbers_with_a_gap_are_found(db: None, wrong: Callable[[Message], None]
 
 
 @pytest.mark.parametrize(
-    ("prepares", "ends_well"),
+    ("prepares", "seconds_ago", "ends_well"),
     [
-        ("", True),
-        ("signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))", True),
-        ("signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))", False),
-        ("signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))", False),
+        ("", 0, True),
+        ("", SECONDS_TO_LISTEN, False),
+        ("signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))", 0, True),
+        ("signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))", SECONDS_TO_LISTEN, True),
+        ("signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))", 0, False),
+        ("signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))", 0, False),
         (
             "signal.signal(signal.SIGTERM, lambda *_: "
             "(signal.signal(signal.SIGTERM, signal.SIG_DFL), os.kill(os.getpid(), signal.SIGTERM)))",
+            0,
             False,
         ),
     ],
 )
-def test_what_listens_ends_by_itself_when_asked(prepares: str, ends_well: bool) -> None:
-    """Who does not listen yet is ended by the signal, and has nothing to put in order."""
+def test_what_listens_ends_by_itself_when_asked(prepares: str, seconds_ago: float, ends_well: bool) -> None:
+    """Who does not listen yet is ended by the signal, and has nothing to put in order; who never does is found."""
     program = f"import os, signal, sys\n{prepares}\nprint(flush=True)\nsignal.pause()"
-    # Without what is installed, or what counts coverage would listen too.
-    process = subprocess.Popen([sys.executable, "-S", "-c", program], stdout=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
     with process:
         assert process.stdout is not None
         process.stdout.readline()
-        system = Mock(processes={"web": process}, log=lambda _name: "")
+        started = {"web": time.monotonic() - seconds_ago}
+        system = Mock(processes={"web": process}, started=started, log=lambda _name: "")
         faults = Faults(Mock(system=system), Mock(), random.Random(1), pace=0)
         asyncio.run(faults.end("web"))
     assert faults.unended == ([] if ends_well else ["web"])
