@@ -131,7 +131,7 @@ def test_a_text_that_moves_to_another_faq_has_its_vector_when_a_model_was_built(
     embedder = Counting()
     model = kept(monkeypatch, embedder)
     list(embedding.build(model, embedder))
-    one, other = Phrasing.objects.order_by("faq")
+    one, other = Phrasing.objects.order_by("faq_id")
     Phrasing.objects.filter(pk=other.pk).update(text=one.text)
     Phrasing.objects.filter(pk=one.pk).update(text="Something else")
     list(embedding.build(model, embedder))
