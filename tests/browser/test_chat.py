@@ -87,7 +87,7 @@ def between(
 
 
 def wait_until(page: Page, condition: Callable[[], object]) -> None:
-    """Let the functions of `between` run until they have noted something."""
+    """Let the page and the functions of `between` run until it is so. (Playwright's own way evaluates in the page, which forbids it.)"""
     deadline = time.monotonic() + PATIENCE_MS / 1000
     while not condition():
         assert time.monotonic() < deadline
@@ -191,7 +191,7 @@ def test_a_page_that_was_asked_for_before_its_guest_was_made_keeps_what_was_writ
 ) -> None:
     page.route_web_socket("**/api/v1/chat/ws/*", lambda line: line.close(code=1011))
     ask(page, "hello")
-    page.wait_for_function("localStorage.getItem('parley:owner')")
+    wait_until(page, lambda: page.evaluate("localStorage.getItem('parley:owner')"))
     of_nobody = browser.new_context().request.get(live_system.url)
     page.route(f"{live_system.url}/", lambda route: route.fulfill(response=of_nobody))
     page.reload()
