@@ -2,14 +2,14 @@
 
 import json
 import re
-import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, expect
 
-from tests.browser.actions import PATIENCE_MS, SOURCE, ask, ask_and_read
+from deploy.tests.processes import until
+from tests.browser.actions import SOURCE, ask, ask_and_read
 from tests.system import LiveSystem
 
 
@@ -84,14 +84,6 @@ def between(
         page_side.on_message(asked)
 
     page.route_web_socket("**/api/v1/chat/ws/*", line)
-
-
-def wait_until(page: Page, condition: Callable[[], object]) -> None:
-    """Let the page and the functions of `between` run until it is so. (Playwright's own way evaluates in the page, which forbids it.)"""
-    deadline = time.monotonic() + PATIENCE_MS / 1000
-    while not condition():
-        assert time.monotonic() < deadline
-        page.wait_for_timeout(20)
 
 
 def test_a_first_message_that_is_here_before_its_ack_opens_the_conversation(page: Page) -> None:
@@ -178,7 +170,7 @@ def test_a_message_that_was_missed_is_asked_for_until_it_is_here(page: Page) -> 
     between(page, lossy, unavailable)
     page.reload()
     # A sync that was asked for before would bring the message; that one is not lost on a line that brings what follows it.
-    wait_until(page, lambda: synced)
+    until(lambda: page.evaluate("true") and synced, "the page's sync")
     ask_and_read(page, "thanks")
     page.wait_for_timeout(2_000)
     away.clear()
@@ -191,7 +183,8 @@ def test_a_page_that_was_asked_for_before_its_guest_was_made_keeps_what_was_writ
 ) -> None:
     page.route_web_socket("**/api/v1/chat/ws/*", lambda line: line.close(code=1011))
     ask(page, "hello")
-    wait_until(page, lambda: page.evaluate("localStorage.getItem('parley:owner')"))
+    # Playwright's own way of waiting evaluates in the page, which forbids it.
+    until(lambda: page.evaluate("localStorage.getItem('parley:owner')"), "a guest")
     of_nobody = browser.new_context().request.get(live_system.url)
     page.route(f"{live_system.url}/", lambda route: route.fulfill(response=of_nobody))
     page.reload()
