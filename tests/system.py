@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
+from celery import Celery
 from honcho.environ import parse_procfile
 
 from deploy.embedded import Services
@@ -100,6 +101,15 @@ class LiveSystem:
         process = self.processes.pop(name)
         process.kill()
         process.wait()
+
+    def replies_of(self, name: str) -> set[str] | None:
+        """The replies that a worker is at, as `celery inspect active` tells them; None from one that takes no tasks yet."""
+        node = f"{name.rstrip('0123456789')}@{name}{self.port}"
+        with Celery(broker=self.redis_url) as app:
+            active = app.control.inspect([node], timeout=5, limit=1).active()
+        if not active:
+            return None
+        return {task["args"][0] for task in active[node] if task["name"] == "chatbot.tasks.run_reply"}
 
     def prepare(self) -> None:
         with psycopg.connect(self.admin_url, autocommit=True) as connection:

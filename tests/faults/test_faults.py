@@ -67,7 +67,7 @@ async def test_clients_cut_twenty_times_end_with_the_stored_text(faulty_system: 
 async def test_killed_replies_worker_is_replaced_within_20_seconds(faulty_system: LiveSystem) -> None:
     visitor = await new_guest(faulty_system.url)
     async with ChatClient(visitor) as client:
-        await client.ask(LONG.format(tokens=200))
+        await client.ask(LONG.format(tokens=100))
         await client.until(lambda: any(text for _attempt, text in client.running.values()))
         # Which of the two holds the reply is its own affair: both go, one comes back.
         faulty_system.kill("replies1")
@@ -85,18 +85,24 @@ async def test_killed_replies_worker_is_replaced_within_20_seconds(faulty_system
 
 async def test_one_of_two_workers_dies_and_the_other_takes_over(faulty_system: LiveSystem) -> None:
     """Both workers stream; killing one restarts only its replies, within 20 s, once each."""
+    workers = ("replies1", "replies2")
+
+    def both_take_tasks() -> bool:
+        return all(faulty_system.replies_of(name) is not None for name in workers)
+
+    await asyncio.to_thread(faulty_system.wait, both_take_tasks, "both workers to take tasks")
     visitors = [await new_guest(faulty_system.url) for _ in range(6)]
     clients = [await ChatClient(visitor).__aenter__() for visitor in visitors]
     try:
         for client in clients:
-            await client.ask(LONG.format(tokens=150))
-        for client in clients:
+            await client.ask(LONG.format(tokens=200))
             await client.until(lambda client=client: any(text for _attempt, text in client.running.values()))
+        held = [faulty_system.replies_of(name) or set() for name in workers]
+        assert all(held)
         faulty_system.kill("replies2")
         await asyncio.gather(*(client.until(client.answered, seconds=20) for client in clients))
-        replies = [reply for client in clients for reply in client.replies()]
-        assert [reply["status"] for reply in replies] == ["sent"] * len(clients)
-        assert {reply["attempt"] for reply in replies} == {1, 2}
+        ended = {reply["message_id"]: (reply["status"], reply["attempt"]) for c in clients for reply in c.replies()}
+        assert ended == dict.fromkeys(held[0], ("sent", 1)) | dict.fromkeys(held[1], ("sent", 2))
         for client in clients:
             assert_equal_to_the_database(faulty_system, client)
     finally:
