@@ -1,6 +1,7 @@
 """Where the settings come from, and the few facts about this installation on which many of them depend."""
 
 import socket
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 BOOLEANS = (*environ.Env.BOOLEAN_TRUE_STRINGS, "false", "off", "n", "no", "0")
 
 
+KINDS = {bool: "true or false", int: "a whole number", float: "a number such as 0.5"}
+
+
 class Env(environ.Env):  # type: ignore[misc]
-    """An empty variable counts as not set, and what is neither true nor false is refused: it would be read as false."""
+    """An empty variable counts as not set, and what is not of its kind is refused by name."""
 
     def get_value(
         self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, parse_default: bool = False
@@ -20,11 +24,24 @@ class Env(environ.Env):  # type: ignore[misc]
         value = self.ENVIRON.get(var, "").strip()
         if not value and default is not self.NOTSET:
             return default
-        if cast is bool and value.lower() not in BOOLEANS:
+        try:
+            return super().get_value(var, cast, default, parse_default)
+        except ValueError:
             raise ImproperlyConfigured(
-                f"{var} is {value!r}: set it to true or false. In `.env`, a comment needs a line of its own."
-            )
-        return super().get_value(var, cast, default, parse_default)
+                f"{var} is {value!r}: set it to {KINDS[cast]}. In `.env`, a comment needs a line of its own."
+            ) from None
+
+    @classmethod
+    def parse_value(cls, value: str, cast: Any) -> Any:
+        """Raises ValueError where environ makes something of everything: false of `yse`, 9060.0 of `90 # was 60`."""
+        if cast is bool and value.strip().lower() not in BOOLEANS:
+            raise ValueError(value)
+        if cast is float:
+            number = float(value)
+            if not isfinite(number):
+                raise ValueError(value)
+            return number
+        return super().parse_value(value, cast)
 
 
 env = Env()

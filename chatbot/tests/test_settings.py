@@ -85,6 +85,26 @@ def test_what_is_neither_true_nor_false_is_refused(monkeypatch: pytest.MonkeyPat
         Env().bool("STAFF_MFA_REQUIRED", default=True)
 
 
+@pytest.mark.parametrize("value", ["90 # was 60", "ninety", "1,000.0", "0,5", "nan", "inf"])
+def test_what_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("REPLY_DEADLINE_SECONDS", value)
+    with pytest.raises(ImproperlyConfigured, match=f"REPLY_DEADLINE_SECONDS is '{value}': set it to a number"):
+        Env().float("REPLY_DEADLINE_SECONDS", default=90.0)
+
+
+@pytest.mark.parametrize("value", ["7 # a week", "7.5", "seven"])
+def test_what_is_no_whole_number_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("EXPORT_DAYS", value)
+    with pytest.raises(ImproperlyConfigured, match=f"EXPORT_DAYS is '{value}': set it to a whole number"):
+        Env().int("EXPORT_DAYS", default=7)
+
+
+def test_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXPORT_DAYS", " 30 ")
+    monkeypatch.setenv("REPLY_DEADLINE_SECONDS", "12.5")
+    assert (Env().int("EXPORT_DAYS", default=7), Env().float("REPLY_DEADLINE_SECONDS", default=90.0)) == (30, 12.5)
+
+
 @pytest.mark.parametrize(
     ("value", "read"), [("true", True), (" Yes ", True), ("1", True), ("off", False), ("0", False)]
 )
