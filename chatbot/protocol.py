@@ -83,6 +83,7 @@ def conversation_frame(conversation: Conversation, *, deleted: bool = False) -> 
         "is_deleted": deleted,
         "owner": conversation.owner,
         "last_seq": conversation.last_seq,
+        "revision": conversation.revision,
         "last_message_at": timestamp(conversation.last_message_at),
     }
 

@@ -57,12 +57,13 @@ def owned(
         if person is None:
             return _no_session() if _wants_json(request) else redirect("new_chat")
         try:
+            # Another tab may delete it between these two.
             conversation = selectors.get_conversation(person, conversation_id)
+            return view(request, conversation, *args, **kwargs)
         except Conversation.DoesNotExist:
             if _wants_json(request):
                 return _problem(404, "not_found", _("There is no such conversation of yours."))
             raise Http404 from None
-        return view(request, conversation, *args, **kwargs)
 
     return cast(Callable[Concatenate[HttpRequest, UUID, P], HttpResponse], wrapper)
 

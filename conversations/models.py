@@ -11,7 +11,11 @@ from uuid_utils.compat import uuid7
 
 
 class Conversation(models.Model):
-    """One thread between a visitor and the assistant or a human agent."""
+    """One thread between a visitor and the assistant or a human agent.
+
+    `revision` counts the changes of its title and its place in the list: of two that were told, the one that happened later has
+    the greater number.
+    """
 
     class Owner(models.TextChoices):
         ASSISTANT = "assistant", _("Assistant")
@@ -32,6 +36,7 @@ class Conversation(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
     last_message_at = models.DateTimeField()
     last_seq = models.PositiveBigIntegerField(default=0)
+    revision = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     owner = models.CharField(max_length=16, choices=Owner, default=Owner.ASSISTANT)
     owner_epoch = models.PositiveIntegerField(default=0)
 

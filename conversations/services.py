@@ -165,7 +165,7 @@ def _tidy(title: str) -> str:
 
 
 def edit(*, conversation: Conversation, title: str | None = None, is_archived: bool | None = None) -> Conversation:
-    """Give a conversation another title or place; what is None stays."""
+    """Give a conversation another title or place; what is None stays. Raises Conversation.DoesNotExist."""
     values: dict[str, Any] = {} if title is None else {"title": _tidy(title)}
     if is_archived is not None:
         values["is_archived"] = is_archived
@@ -174,28 +174,35 @@ def edit(*, conversation: Conversation, title: str | None = None, is_archived: b
 
 
 def rename(*, conversation: Conversation, title: str) -> None:
+    """Raises Conversation.DoesNotExist."""
     _update(conversation, title=_tidy(title))
 
 
 def set_title_if_untitled(*, conversation_id: UUID, title: str) -> bool:
     """Give a generated title unless somebody chose one meanwhile."""
     title = _tidy(title)
-    if not title or not Conversation.objects.filter(pk=conversation_id, title="").update(title=title):
-        return False
-    _announce(Conversation.objects.get(pk=conversation_id))
+    with transaction.atomic():
+        untitled = Conversation.objects.select_for_update(no_key=True).filter(pk=conversation_id, title="").first()
+        if not title or untitled is None:
+            return False
+        _change(untitled, title=title)
     return True
 
 
 def set_archived(*, conversation: Conversation, archived: bool) -> None:
+    """Raises Conversation.DoesNotExist."""
     _update(conversation, is_archived=archived)
 
 
 def delete(*, conversation: Conversation) -> None:
-    """Remove a conversation with everything in it; a running reply finds nothing to write to."""
-    user_id, pk = conversation.user_id, conversation.pk
-    conversation.delete()
-    conversation.pk, conversation.user_id = pk, user_id
-    _announce(conversation, deleted=True)
+    """Remove a conversation with everything in it; a running reply finds nothing to write to. Raises Conversation.DoesNotExist."""
+    with transaction.atomic():
+        conversation.refresh_from_db(from_queryset=Conversation.objects.select_for_update())
+        user_id, pk = conversation.user_id, conversation.pk
+        conversation.delete()
+        conversation.pk, conversation.user_id = pk, user_id
+        conversation.revision += 1
+        _announce(conversation, deleted=True)
 
 
 def reassign(*, source: User, target: User) -> None:
@@ -205,9 +212,18 @@ def reassign(*, source: User, target: User) -> None:
 
 
 def _update(conversation: Conversation, **values: Any) -> None:
+    """Change a conversation as it is by now: what is told of it holds what others changed meanwhile."""
+    with transaction.atomic():
+        conversation.refresh_from_db(from_queryset=Conversation.objects.select_for_update(no_key=True))
+        _change(conversation, **values)
+
+
+def _change(conversation: Conversation, **values: Any) -> None:
+    """Change a locked conversation."""
     for name, value in values.items():
         setattr(conversation, name, value)
-    conversation.save(update_fields=[*values, "updated_at"])
+    conversation.revision += 1
+    conversation.save(update_fields=[*values, "revision", "updated_at"])
     _announce(conversation)
 
 

@@ -8,7 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
 from chatbot.markdown import render
-from conversations import services
+from conversations import selectors, services
 from conversations.models import Conversation, Message
 
 JSON = {"Accept": "application/json"}
@@ -75,6 +75,17 @@ def test_strangers_and_anonymous_change_nothing(
     assert Client(enforce_csrf_checks=True).post(address, {"title": "Mine"}).status_code == 403
     after = Conversation.objects.get()
     assert (after.title, after.is_archived) == ("", False)
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_what_another_tab_deletes_meanwhile_is_gone(
+    ada: Client, conversation: Conversation, action: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Conversation.objects.get(pk=conversation.pk)
+    services.delete(conversation=conversation)
+    monkeypatch.setattr(selectors, "get_conversation", lambda user, conversation_id: held)
+    response = ada.post(f"/chat/{held.pk}/{action}", {"title": "Sofa"}, headers=JSON)
+    assert (response.status_code, response.json()["code"]) == (404, "not_found")
 
 
 def test_rename_archive_delete(ada: Client, conversation: Conversation) -> None:

@@ -3,10 +3,10 @@
 from uuid import uuid4
 
 import pytest
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
 from accounts.models import User
-from conversations import replies, selectors, services
+from conversations import replies, selectors, services, signals
 from conversations.models import Conversation, Feedback, Message
 from conversations.replies import Outcome
 
@@ -71,6 +71,45 @@ def test_a_chosen_title_stays(question: Message) -> None:
     assert services.set_title_if_untitled(conversation_id=question.conversation_id, title="Arrival")
     assert not services.set_title_if_untitled(conversation_id=question.conversation_id, title="Other")
     assert Conversation.objects.get().title == "Arrival"
+
+
+def test_what_is_told_of_a_conversation_is_in_order_and_whole(
+    question: Message, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    told: list[tuple[int, str, bool, bool]] = []
+
+    def note(*, conversation: Conversation, deleted: bool, **kwargs: object) -> None:
+        told.append((conversation.revision, conversation.title, conversation.is_archived, deleted))
+
+    # Four tabs that saw it before any of them changed it.
+    named, archived, restored, deleted = (Conversation.objects.get(pk=question.conversation_id) for _ in range(4))
+    signals.conversation_changed.connect(note)
+    try:
+        with django_capture_on_commit_callbacks(execute=True):
+            services.set_title_if_untitled(conversation_id=question.conversation_id, title="Arrival")
+            services.set_archived(conversation=archived, archived=True)
+            services.rename(conversation=named, title="Sofa")
+            services.set_archived(conversation=restored, archived=False)
+            services.delete(conversation=deleted)
+    finally:
+        signals.conversation_changed.disconnect(note)
+    assert told == [
+        (1, "Arrival", False, False),
+        (2, "Arrival", True, False),
+        (3, "Sofa", True, False),
+        (4, "Sofa", False, False),
+        (5, "Sofa", False, True),
+    ]
+
+
+def test_what_another_tab_deleted_is_not_changed(question: Message) -> None:
+    conversation, again = (Conversation.objects.get(pk=question.conversation_id) for _ in range(2))
+    services.delete(conversation=Conversation.objects.get(pk=question.conversation_id))
+    with pytest.raises(Conversation.DoesNotExist):
+        services.rename(conversation=conversation, title="Sofa")
+    with pytest.raises(Conversation.DoesNotExist):
+        services.delete(conversation=again)
+    assert not services.set_title_if_untitled(conversation_id=question.conversation_id, title="Arrival")
 
 
 def test_search_finds_own_texts_with_a_snippet(

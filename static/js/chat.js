@@ -17,6 +17,7 @@ export class Chat {
     this.userId = data.user_id;
     this.conversation = data.conversation;
     this.log = new Log({ messages: data.messages, lastSeq: data.conversation?.last_seq ?? 0, hasEarlier: data.has_earlier });
+    this.revisions = new Map(); // conversation_id -> the greatest number of its `conversation` frames
     this.verdicts = new Map(); // message_id -> a feedback frame that has no effect yet
     this.acknowledged = new Map(); // client_id -> entry whose message frame is still to come
     this.heardAt = 0;
@@ -177,6 +178,8 @@ export class Chat {
   }
 
   on_conversation(frame) {
+    if (frame.revision < (this.revisions.get(frame.conversation_id) ?? 0)) return;
+    this.revisions.set(frame.conversation_id, frame.revision);
     if (frame.conversation_id === this.id) {
       this.conversation = { ...this.conversation, ...frame };
       this.log.highest = Math.max(this.log.highest, frame.is_deleted ? 0 : frame.last_seq);

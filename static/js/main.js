@@ -27,7 +27,7 @@ const chat = new Chat({
 
 const sidebar = new Sidebar({
   current: () => chat.id,
-  onChange: changedConversation,
+  onChange: (frame) => chat.received(frame),
   onUnknown: () => chat.socket.send({ type: "sync" }),
 });
 

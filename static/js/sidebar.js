@@ -163,9 +163,7 @@ export class Sidebar {
 
   async change(row, what, values = {}) {
     try {
-      const frame = await post(`/chat/${row.dataset.id}/${what}`, values);
-      this.put(frame);
-      this.onChange(frame);
+      this.onChange(await post(`/chat/${row.dataset.id}/${what}`, values));
       if (what !== "rename") toast(say({ delete: "deleted", archive: "archived", unarchive: "unarchived" }[what]));
     } catch (error) {
       toast(error.message);

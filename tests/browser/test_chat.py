@@ -3,13 +3,11 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, expect
 
 from deploy.tests.processes import until
-from tests.browser.actions import SOURCE, ask, ask_and_read
+from tests.browser.actions import SOURCE, Frame, ask, ask_and_read, between
 from tests.system import LiveSystem
 
 
@@ -57,33 +55,6 @@ def test_two_tabs_show_the_same_conversation(page: Page, context: BrowserContext
     ask(page)
     expect(other.get_by_role("link", name=SOURCE)).to_be_visible()
     expect(page.get_by_role("link", name=SOURCE)).to_be_visible()
-
-
-Frame = dict[str, Any]
-
-
-def between(
-    page: Page,
-    from_server: Callable[[WebSocketRoute, Frame], bool] = lambda _line, _frame: True,
-    from_page: Callable[[WebSocketRoute, Frame], bool] = lambda _line, _frame: True,
-) -> None:
-    """Stand between the sockets of `page` and the server: a frame goes on when its function says so."""
-
-    def line(page_side: WebSocketRoute) -> None:
-        server_side = page_side.connect_to_server()
-
-        def answered(text: str | bytes) -> None:
-            if from_server(page_side, json.loads(text)):
-                page_side.send(text)
-
-        def asked(text: str | bytes) -> None:
-            if from_page(page_side, json.loads(text)):
-                server_side.send(text)
-
-        server_side.on_message(answered)
-        page_side.on_message(asked)
-
-    page.route_web_socket("**/api/v1/chat/ws/*", line)
 
 
 def test_a_first_message_that_is_here_before_its_ack_opens_the_conversation(page: Page) -> None:

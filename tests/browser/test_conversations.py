@@ -1,10 +1,12 @@
 """The list of conversations, the keyboard alone, the drawer on a phone, and an account."""
 
+import json
 import re
 
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, expect
 
-from tests.browser.actions import ask_and_read, box, replies
+from deploy.tests.processes import until
+from tests.browser.actions import Frame, ask_and_read, between, box, replies
 from tests.system import LiveSystem
 
 
@@ -34,6 +36,41 @@ def test_rename_archive_and_bring_back(page: Page, context: BrowserContext) -> N
     expect(page.locator(".conversation")).to_have_count(0)
     page.get_by_role("link", name="Back to your conversations").click()
     expect(page.locator(".conversation")).to_have_count(1)
+
+
+def test_what_comes_late_undoes_nothing(page: Page) -> None:
+    """A worker that gave the title may tell of it after the visitor has chosen another, or archived the conversation."""
+    lines: list[WebSocketRoute] = []
+    told: list[Frame] = []
+
+    def note(line: WebSocketRoute, frame: Frame) -> bool:
+        if frame["type"] == "conversation" and frame["title"]:
+            lines.append(line)
+            told.append(frame)
+        return True
+
+    def tell_first_again(*, after: int, marker: str) -> None:
+        until(lambda: page.evaluate("true") and told[-1]["revision"] == after, "the change to be told of")
+        lines[-1].send(json.dumps(told[0]))
+        lines[-1].send(json.dumps({"type": "error", "code": "invalid", "message": marker}))
+        expect(page.get_by_text(marker)).to_be_visible()
+
+    between(page, note)
+    page.reload()
+    ask_and_read(page, "hello")
+    title = page.get_by_role("heading", level=1)
+    expect(title).to_have_text("hello")
+    choose(page, "Rename")
+    page.keyboard.type("My parcel")
+    page.keyboard.press("Enter")
+    expect(title).to_have_text("My parcel")
+    tell_first_again(after=2, marker="The title is behind.")
+    expect(title).to_have_text("My parcel")
+    expect(page.locator(".conversation")).to_have_text(re.compile("My parcel"))
+    choose(page, "Archive")
+    expect(page.locator(".conversation")).to_have_count(0)
+    tell_first_again(after=3, marker="The archive is behind.")
+    expect(page.locator(".conversation")).to_have_count(0)
 
 
 def test_delete_asks_first(page: Page) -> None:
