@@ -5,6 +5,8 @@ from contextlib import suppress
 from typing import Any
 
 from celery import Celery
+from celery.app.events import Events
+from celery.events import EventDispatcher
 from celery.signals import setup_logging
 from kombu import Queue
 from kombu.transport import redis
@@ -39,8 +41,20 @@ class Channel(redis.Channel):
         return parameters
 
 
+class Dispatcher(EventDispatcher):
+    """Celery's, for whom telling that a worker is here does not wait: without a broker it would for ever, asked to end or not."""
+
+    def send(self, type: str, *args: Any, **fields: Any) -> Any:
+        """What could not be told is kept; the worker notices in its own loop that the broker is away, or that it is to end."""
+        return super().send(type, *args, **fields | {"retry": False})
+
+
+class NoWaitingEvents(Events):
+    dispatcher_cls = "chatbot.celery:Dispatcher"
+
+
 redis.Transport.Channel = Channel
-app = Celery("parley")
+app = Celery("parley", events=NoWaitingEvents)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 # Unnamed exchange: a message goes straight to the queue of its routing key, with no binding in Redis that a flush could lose.
 app.conf.task_queues = [Queue(name, exchange="", routing_key=name) for name in ("default", "replies")]

@@ -2,11 +2,13 @@
 
 import socket
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from celery import Celery
+from kombu.exceptions import OperationalError
 from redis.exceptions import ConnectionError
 
 from chatbot import events
@@ -89,3 +91,21 @@ def connections(server: socket.socket) -> int:
         except BlockingIOError:
             return count
         count += 1
+
+
+def test_a_worker_that_starts_as_the_broker_goes_does_not_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found by a test that kills the supervisor: Celery's worker tried for ever to tell that it is here, asked to end or not."""
+    waits = Counter[str]()
+
+    def wait(*args: object, **kwargs: object) -> None:
+        waits["for the broker"] += 1
+        raise OperationalError
+
+    with app.connection_for_write() as connection:
+        dispatcher = app.events.Dispatcher(connection)
+        with monkeypatch.context() as broken:
+            broken.setattr(type(dispatcher.producer.channel), "basic_publish", lost)
+            broken.setattr(connection, "_ensure_connection", wait)
+            dispatcher.send("worker-online", retry=True)
+        assert [routing_key for _event, routing_key in dispatcher._outbound_buffer] == ["worker.online"]
+    assert not waits
