@@ -105,7 +105,7 @@ class LiveSystem:
     def replies_of(self, name: str) -> set[str] | None:
         """The replies that a worker is at, as `celery inspect active` tells them; None from one that takes no tasks yet."""
         node = f"{name.rstrip('0123456789')}@{name}{self.port}"
-        with Celery(broker=self.redis_url) as app:
+        with Celery(broker=self.redis_url, set_as_current=False) as app:
             active = app.control.inspect([node], timeout=5, limit=1).active()
         if not active:
             return None

@@ -99,8 +99,7 @@ class TestARunningParley:
         family = parley.family()
         assert all(find(family, part) for part in (*COMMANDS, "postgres", "valkey"))
         kill(parley.process)
-        # A task that waits for the database, which went with it, does so for ten seconds.
-        until(lambda: not any(map(alive, family)), "every process to end", 30)
+        until(lambda: not any(map(alive, family)), "every process to end", 15)
         # It could not take its note for `manage` away.
         assert (parley.state / "running.json").exists()
         assert manage(parley.state, "check", log=parley.log) == (1, NOT_RUNNING.format(parley.state))

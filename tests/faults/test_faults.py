@@ -67,7 +67,7 @@ async def test_clients_cut_twenty_times_end_with_the_stored_text(faulty_system: 
 async def test_killed_replies_worker_is_replaced_within_20_seconds(faulty_system: LiveSystem) -> None:
     visitor = await new_guest(faulty_system.url)
     async with ChatClient(visitor) as client:
-        await client.ask(LONG.format(tokens=100))
+        await client.ask(LONG.format(tokens=200))
         await client.until(lambda: any(text for _attempt, text in client.running.values()))
         # Which of the two holds the reply is its own affair: both go, one comes back.
         faulty_system.kill("replies1")
