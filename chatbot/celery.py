@@ -5,7 +5,6 @@ from contextlib import suppress
 from typing import Any
 
 from celery import Celery
-from celery.app.events import Events
 from celery.events import EventDispatcher
 from celery.signals import setup_logging
 from kombu import Queue
@@ -49,12 +48,9 @@ class Dispatcher(EventDispatcher):
         return super().send(type, *args, **fields | {"retry": False})
 
 
-class NoWaitingEvents(Events):
-    dispatcher_cls = "chatbot.celery:Dispatcher"
-
-
 redis.Transport.Channel = Channel
-app = Celery("parley", events=NoWaitingEvents)
+app = Celery("parley")
+app.events.dispatcher_cls = "chatbot.celery:Dispatcher"
 app.config_from_object("django.conf:settings", namespace="CELERY")
 # Unnamed exchange: a message goes straight to the queue of its routing key, with no binding in Redis that a flush could lose.
 app.conf.task_queues = [Queue(name, exchange="", routing_key=name) for name in ("default", "replies")]

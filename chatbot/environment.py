@@ -10,8 +10,6 @@ from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 BOOLEANS = (*environ.Env.BOOLEAN_TRUE_STRINGS, "false", "off", "n", "no", "0")
-
-
 KINDS = {bool: "true or false", int: "a whole number", float: "a number such as 0.5"}
 
 

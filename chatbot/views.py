@@ -192,14 +192,14 @@ def rename(request: HttpRequest, conversation: Conversation) -> HttpResponse:
     form = RenameForm(request.POST)
     if not form.is_valid():
         return _invalid(request, form)
-    services.rename(conversation=conversation, title=form.cleaned_data["title"])
+    services.edit(conversation=conversation, title=form.cleaned_data["title"])
     return _changed(request, conversation)
 
 
 @require_POST
 @owned
 def set_archived(request: HttpRequest, conversation: Conversation, *, value: bool) -> HttpResponse:
-    services.set_archived(conversation=conversation, archived=value)
+    services.edit(conversation=conversation, is_archived=value)
     return _changed(request, conversation)
 
 

@@ -169,13 +169,11 @@ def edit(*, conversation: Conversation, title: str | None = None, is_archived: b
     values: dict[str, Any] = {} if title is None else {"title": _tidy(title)}
     if is_archived is not None:
         values["is_archived"] = is_archived
-    _update(conversation, **values)
+    with transaction.atomic():
+        # As it is by now: what is told of it holds what others changed meanwhile.
+        conversation.refresh_from_db(from_queryset=Conversation.objects.select_for_update(no_key=True))
+        _change(conversation, **values)
     return conversation
-
-
-def rename(*, conversation: Conversation, title: str) -> None:
-    """Raises Conversation.DoesNotExist."""
-    _update(conversation, title=_tidy(title))
 
 
 def set_title_if_untitled(*, conversation_id: UUID, title: str) -> bool:
@@ -187,11 +185,6 @@ def set_title_if_untitled(*, conversation_id: UUID, title: str) -> bool:
             return False
         _change(untitled, title=title)
     return True
-
-
-def set_archived(*, conversation: Conversation, archived: bool) -> None:
-    """Raises Conversation.DoesNotExist."""
-    _update(conversation, is_archived=archived)
 
 
 def delete(*, conversation: Conversation) -> None:
@@ -209,13 +202,6 @@ def reassign(*, source: User, target: User) -> None:
     """Move all that a guest said to the account that claims it."""
     for model in (Conversation, Message, Feedback):
         model._default_manager.filter(user=source).update(user=target)
-
-
-def _update(conversation: Conversation, **values: Any) -> None:
-    """Change a conversation as it is by now: what is told of it holds what others changed meanwhile."""
-    with transaction.atomic():
-        conversation.refresh_from_db(from_queryset=Conversation.objects.select_for_update(no_key=True))
-        _change(conversation, **values)
 
 
 def _change(conversation: Conversation, **values: Any) -> None:

@@ -100,7 +100,7 @@ def live_a_life(person: User, admin: User, settings: Settings) -> None:
     app.credentials(HTTP_AUTHORIZATION=f"Bearer {tokens['access']}")
     app.get("/api/v1/me")
     posted = services.post_message(user=person, content=f"I am {CANARY}", client_id=uuid4()).message
-    services.rename(conversation=posted.conversation, title=f"{CANARY} title")
+    services.edit(conversation=posted.conversation, title=f"{CANARY} title")
     reply = Message.objects.get(role="assistant")
     Message.objects.filter(pk=reply.pk).update(status="streaming", attempt=1, content=f"Hello {CANARY}")
     Feedback.objects.create(message=reply, user=person, value="up", reason=f"{CANARY} reason")

@@ -284,7 +284,7 @@ async def test_a_handler_that_fails_or_is_cancelled_leaves_nothing_behind(
 async def test_the_list_of_conversations_and_its_changes(socket: Socket) -> None:
     ack = await socket.ask()
     conversation = await db(Conversation.objects.get, pk=ack["conversation_id"])
-    await db(services.rename, conversation=conversation, title="Sofa")
+    await db(services.edit, conversation=conversation, title="Sofa")
     assert (await socket.until("conversation"))["title"] == "Sofa"
     await socket.send(type="sync")
     assert (await socket.until("conversation"))["conversation_id"] == ack["conversation_id"]

@@ -54,9 +54,9 @@ def test_reading_marks_the_other_side_only(user: User, stranger: User, question:
 def test_list_archive_rename_delete(
     user: User, stranger: User, question: Message, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    services.rename(conversation=question.conversation, title="  My   sofa ")
+    services.edit(conversation=question.conversation, title="  My   sofa ")
     assert [c.title for c in selectors.conversations_of(user)] == ["My sofa"]
-    services.set_archived(conversation=question.conversation, archived=True)
+    services.edit(conversation=question.conversation, is_archived=True)
     assert selectors.conversations_of(user) == []
     with django_assert_num_queries(1):
         assert len(selectors.conversations_of(user, archived=True)) == 1
@@ -87,9 +87,9 @@ def test_what_is_told_of_a_conversation_is_in_order_and_whole(
     try:
         with django_capture_on_commit_callbacks(execute=True):
             services.set_title_if_untitled(conversation_id=question.conversation_id, title="Arrival")
-            services.set_archived(conversation=archived, archived=True)
-            services.rename(conversation=named, title="Sofa")
-            services.set_archived(conversation=restored, archived=False)
+            services.edit(conversation=archived, is_archived=True)
+            services.edit(conversation=named, title="Sofa")
+            services.edit(conversation=restored, is_archived=False)
             services.delete(conversation=deleted)
     finally:
         signals.conversation_changed.disconnect(note)
@@ -106,7 +106,7 @@ def test_what_another_tab_deleted_is_not_changed(question: Message) -> None:
     conversation, again = (Conversation.objects.get(pk=question.conversation_id) for _ in range(2))
     services.delete(conversation=Conversation.objects.get(pk=question.conversation_id))
     with pytest.raises(Conversation.DoesNotExist):
-        services.rename(conversation=conversation, title="Sofa")
+        services.edit(conversation=conversation, title="Sofa")
     with pytest.raises(Conversation.DoesNotExist):
         services.delete(conversation=again)
     assert not services.set_title_if_untitled(conversation_id=question.conversation_id, title="Arrival")
